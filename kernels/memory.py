@@ -1,0 +1,40 @@
+"""The one place where the arrays of a kernel come from: inputs made fit for it, outputs born.
+
+Tests call `fill_new_arrays_with_nan`, so that an element that no thread writes is seen.
+"""
+
+import numpy as np
+
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+
+_fill_with_nan = False
+
+
+def fill_new_arrays_with_nan(enabled):
+    """From now on fill every array of `empty` with NaN (integers: their minimum). Returns the old setting. For tests."""
+    global _fill_with_nan
+    previous, _fill_with_nan = _fill_with_nan, bool(enabled)
+    return previous
+
+
+def empty(shape, dtype):
+    """A new C-contiguous array that its kernel must write completely."""
+    array = np.empty(shape, dtype)
+    if _fill_with_nan:
+        array.fill(np.nan if array.dtype.kind == "f" else np.iinfo(array.dtype).min)
+    return array
+
+
+def zeros(shape, dtype):
+    """A new C-contiguous array of zeros, for kernels that add to it."""
+    return np.zeros(shape, dtype)
+
+
+def readable(array):
+    """The array as kernels take it: C-contiguous, aligned, native byte order, and flagged writable.
+
+    Copies only where it must. One layout means one compiled version per dtype; Numba would compile another one for
+    a read-only or strided array.
+    """
+    array = np.asarray(array)
+    return np.require(array, array.dtype.newbyteorder("="), ["C", "A", "W"])
