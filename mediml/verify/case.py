@@ -1,0 +1,92 @@
+"""What one comparison with PyTorch consists of: an operator, the arrays it is given, and its options."""
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+DRAWS = ("normal", "uniform", "distinct", "ties", "integer", "probability")
+
+
+@dataclass(frozen=True)
+class Array:
+    """How an argument is drawn, so that every process draws the same one.
+
+    Parameters
+    ----------
+    shape : tuple of int
+    draw : str
+        ``"normal"``: mean 0, deviation 1. ``"uniform"``: in (0, 1). ``"distinct"``: no two values alike.
+        ``"ties"``: few whole values, so that maxima tie. ``"integer"``: int64 in [low, high).
+        ``"probability"``: positive, summing to 1 along axis 1 (axis 0 where there is no other).
+    gradient : bool
+        Whether the gradient for this argument is compared; never for integers.
+    low, high : int
+        Range of ``"integer"``.
+    """
+
+    shape: tuple[int, ...]
+    draw: str = "normal"
+    gradient: bool = True
+    low: int = 0
+    high: int = 2
+
+    def __post_init__(self) -> None:
+        if self.draw not in DRAWS:
+            raise ValueError(f"Array: draw expects one of {DRAWS}, got {self.draw!r}")
+
+    def make(self, generator: np.random.Generator) -> NDArray[Any]:
+        """The array: float64, or int64 for ``"integer"``."""
+        if self.draw == "integer":
+            return generator.integers(self.low, self.high, self.shape, dtype=np.int64)
+        if self.draw == "uniform":
+            return generator.uniform(0.01, 0.99, self.shape)
+        if self.draw == "distinct":
+            size = int(np.prod(self.shape))
+            return ((generator.permutation(size) + 0.5) / max(size, 1) * 4 - 2).reshape(self.shape)
+        if self.draw == "ties":
+            return generator.integers(-1, 2, self.shape).astype(np.float64)
+        values = generator.standard_normal(self.shape)
+        if self.draw == "probability":
+            axis = 1 if len(self.shape) > 1 else 0
+            values = np.exp(values)
+            values /= values.sum(axis=axis, keepdims=True)
+        return values
+
+
+@dataclass(frozen=True)
+class Case:
+    """One call of an operator that `mediml.nn.functional` and `torch.nn.functional` both have.
+
+    Parameters
+    ----------
+    op : str
+        The function's name, such as ``"conv2d"``.
+    arrays : mapping of str to Array
+        Tensor arguments by torch's parameter name.
+    options : mapping, optional
+        The other keyword arguments, the same for both.
+    note : str, optional
+        What is awkward about it; part of the case's identity.
+    """
+
+    op: str
+    arrays: Mapping[str, Array]
+    options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    note: str = ""
+
+    @property
+    def name(self) -> str:
+        """Identity of the case: what its random numbers and its golden values are filed under."""
+        arrays = ",".join(f"{key}={array.draw}{list(array.shape)}" for key, array in self.arrays.items())
+        options = ",".join(f"{key}={value!r}" for key, value in self.options.items())
+        return " ".join(part for part in (self.op, arrays, options, self.note) if part)
+
+    def draw(self) -> dict[str, NDArray[Any]]:
+        """The arguments, float64 and int64, the same in every process and on every machine."""
+        generator = np.random.default_rng(zlib.crc32(self.name.encode()))
+        return {key: array.make(generator) for key, array in self.arrays.items()}
