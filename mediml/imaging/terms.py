@@ -1,0 +1,67 @@
+"""Closed lists of DICOM terms, and the facts of a header that they allow: nothing here can carry a name."""
+
+from typing import Any
+
+from mediml.imaging.header import Header
+from mediml.imaging.image import Step
+
+__all__ = ["BODY_PARTS", "MODALITIES", "RESCALE_TYPES", "VIEW_POSITIONS", "facts", "spacing", "vector"]
+
+
+def _terms(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+#: PS3.3, C.7.3.1.1.1; any other code of a file is "OTHER".
+MODALITIES = _terms(
+    "AR AU BI BMD CR CT CTPROTOCOL DG DMS DOC DX ECG EPS ES FID GM HC HD IO IOL IVOCT IVUS KER KO LEN LS MG MR "
+    "NM OAM OCT OP OPM OPT OPTBSV OPTENF OPV OSS OT PLAN PR PT PX REG RESP RF RG RTDOSE RTIMAGE RTPLAN RTRECORD "
+    "RTSEGANN RTSTRUCT RWV SC SEG SM SMR SR SRF STAIN TG US VA XA XC"
+)
+#: The chest, and what is often taken with the same machines.
+BODY_PARTS = _terms(
+    "CHEST THORAX LUNG RIBS RIB STERNUM CSPINE TSPINE LSPINE SPINE SKULL HEAD NECK SHOULDER CLAVICLE ABDOMEN "
+    "PELVIS HIP HAND WRIST FOREARM ELBOW HUMERUS ARM FINGER FOOT ANKLE TOE TIBIA FIBULA KNEE FEMUR LEG EXTREMITY "
+    "BREAST HEART"
+)
+VIEW_POSITIONS = _terms("PA AP LL RL LAT LATERAL RLD LLD RLO LLO DP PD OBL")
+#: Units of rescaled values (PS3.3, C.11.1.1.2).
+RESCALE_TYPES = _terms("HU US OD MGML Z_EFF ED EDW HU_MOD PCT")
+
+
+def spacing(header: Header, doubts: list[Step]) -> dict[str, Any]:
+    """Pixel Spacing is (between rows, between columns) in the patient; Imager Pixel Spacing is that of the detector."""
+    for keyword, place in (("PixelSpacing", "patient"), ("ImagerPixelSpacing", "detector")):
+        pair = header.numbers(keyword)
+        if len(pair) != 2:
+            continue
+        if min(pair) <= 0:
+            doubts.append(Step("spacing_unusable"))
+            continue
+        if place == "detector":
+            doubts.append(Step("spacing_detector"))
+        return {"spacing_mm": pair, "spacing_at": place, "aspect": pair[0] / pair[1]}
+    if not doubts:
+        doubts.append(Step("spacing_missing"))
+    ratio = header.numbers("PixelAspectRatio")
+    return {"aspect": ratio[0] / ratio[1] if len(ratio) == 2 and min(ratio) > 0 else 1.0}
+
+
+def vector(header: Header, keyword: str, length: int) -> tuple[float, ...] | None:
+    """The numbers of an attribute, or None where there are not `length` of them."""
+    numbers = header.numbers(keyword)
+    return numbers if len(numbers) == length else None
+
+
+def facts(header: Header) -> dict[str, str]:
+    """Technical attributes by name, each of a closed list; ``""`` where absent."""
+    orientation = header.find("PatientOrientation")
+    several = orientation is not None and not isinstance(orientation, str)
+    parts = [str(part).strip().upper() for part in orientation] if several else []
+    known = len(parts) == 2 and all(part and set(part) <= set("LRAPHF") and len(part) <= 3 for part in parts)
+    return {
+        "body_part": header.code("BodyPartExamined", BODY_PARTS),
+        "view_position": header.code("ViewPosition", VIEW_POSITIONS),
+        "laterality": header.code("Laterality", frozenset("LR")),
+        "patient_orientation": "/".join(parts) if known else "",
+    }
