@@ -1,0 +1,90 @@
+"""Where a tensor lives, and the only dispatch from an operator to the kernels of a back end."""
+
+import importlib
+from functools import cache
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mediml.tensor import Tensor
+
+__all__ = ["Device", "backend"]
+
+#: ``"reference"`` computes on the CPU with the naive loops that a learner reads.
+KINDS = ("cpu", "reference")
+
+
+class Device:
+    """A device by its kind: ``Device("cpu")``, or ``Device("reference")`` for the naive kernels.
+
+    Compares equal to another Device of the same kind.
+    """
+
+    __slots__ = ("index", "type")
+
+    def __init__(self, device: "str | Device", index: int | None = None):
+        if isinstance(device, Device):
+            device, index = device.type, device.index
+        if not isinstance(device, str):
+            raise TypeError(f"device: expected a str or Device, got {type(device).__name__}")
+        kind, _, number = device.partition(":")
+        if kind not in KINDS or (number and not number.isdecimal()):
+            raise ValueError(f"device: expected one of {', '.join(map(repr, KINDS))}, got {device!r}")
+        self.type = kind
+        self.index = int(number) if number else index
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Device) and self.type == other.type
+
+    def __hash__(self) -> int:
+        return hash(self.type)
+
+    def __repr__(self) -> str:
+        return f"device(type={self.type!r})"
+
+    def __str__(self) -> str:
+        return self.type
+
+
+CPU = Device("cpu")
+
+
+@cache
+def _kernel_module(family: str, kind: str) -> ModuleType:
+    return importlib.import_module(f"kernels.{family}.{kind}")
+
+
+def backend(family: str, *tensors: "Tensor | None") -> Any:
+    """The kernels of a family for the device that all `tensors` are on, such as ``kernels.conv.cpu``.
+
+    Raises
+    ------
+    TypeError
+        If an argument is not a Tensor.
+    ValueError
+        If the tensors are on different devices.
+    """
+    return _kernel_module(family, common_device(family, *tensors).type)
+
+
+def common_device(operation: str, *tensors: "Tensor | None") -> Device:
+    """The device of all `tensors`; None among them is passed over."""
+    from mediml.tensor import Tensor
+
+    device = None
+    for tensor in tensors:
+        if tensor is None:
+            continue
+        if not isinstance(tensor, Tensor):
+            raise TypeError(
+                f"{operation}: expected mediml.Tensor arguments, got {type(tensor).__name__}; "
+                f"wrap an array with mediml.tensor(array)"
+            )
+        if device is None:
+            device = tensor.device
+        elif tensor.device != device:
+            raise ValueError(
+                f"{operation}: expected all tensors on one device, got {device} and {tensor.device}; "
+                f"move one with .to({str(device)!r})"
+            )
+    return device if device is not None else CPU

@@ -1,0 +1,66 @@
+"""Tensors in files, without pickle: the safetensors format."""
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load as decode
+from safetensors.numpy import save as encode
+
+from mediml.tensor import Tensor, from_array
+
+__all__ = ["load", "save", "write_atomically"]
+
+
+def save(tensors: Mapping[str, Tensor], path: str | os.PathLike[str]) -> None:
+    """Write named tensors, such as a ``state_dict``, to a safetensors file, which torch and others read too.
+
+    The file appears whole or not at all.
+    """
+    if not isinstance(tensors, Mapping) or not all(isinstance(value, Tensor) for value in tensors.values()):
+        raise TypeError("save: expected a mapping of names to tensors, such as module.state_dict(); code is not saved")
+    arrays = {name: np.ascontiguousarray(tensor._array) for name, tensor in tensors.items()}
+    # ascontiguousarray gives a tensor without dimensions one
+    arrays = {name: array.reshape(tensors[name].shape) for name, array in arrays.items()}
+    write_atomically(path, encode(arrays))
+
+
+def load(path: str | os.PathLike[str]) -> dict[str, Tensor]:
+    """The tensors of a safetensors file by name.
+
+    Raises
+    ------
+    ValueError
+        If the file is not a whole safetensors file.
+    """
+    content = Path(path).read_bytes()
+    try:
+        arrays = decode(content)
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise ValueError(f"load: {os.fspath(path)!r} is not a whole safetensors file ({error})") from None
+    return {name: from_array(np.array(array)) for name, array in arrays.items()}
+
+
+def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write a file so that at any moment the old or the new content is there, also after a loss of power."""
+    target = Path(path)
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
