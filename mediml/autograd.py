@@ -62,8 +62,8 @@ class Node:
         for tensor, version in self.saved:
             if tensor._version != version:
                 raise RuntimeError(
-                    f"{self.name}: a tensor of shape {tuple(tensor.shape)} that the gradient needs was changed in place "
-                    f"(it is at version {tensor._version}, expected version {version}); "
+                    f"{self.name}: a tensor of shape {tuple(tensor.shape)} that its gradient needs was changed "
+                    f"in place (it is at version {tensor._version}, expected version {version}); "
                     f"change a copy instead: x = x.clone()"
                 )
         filled = [

@@ -11,30 +11,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mediml import autograd
+from mediml.bookkeeping import HookHandle, Size, Version
 from mediml.device import CPU, Device
 from mediml.dtypes import default_float, dtype_name, to_dtype
 
 __all__ = ["Tensor", "as_tensor", "from_array", "from_dlpack", "from_numpy", "is_tensor", "tensor"]
-
-
-class _Version:
-    """How often the memory behind a tensor and its views was changed in place."""
-
-    __slots__ = ("value",)
-
-    def __init__(self) -> None:
-        self.value = 0
-
-
-class Size(tuple[int, ...]):
-    """The shape of a tensor: a tuple of int that also counts its elements."""
-
-    def numel(self) -> int:
-        """Number of elements."""
-        return int(np.prod(self, dtype=np.int64))
-
-    def __repr__(self) -> str:
-        return f"Size({list(self)})"
 
 
 class Tensor:
@@ -67,7 +48,7 @@ class Tensor:
         self._requires_grad = False
         self._node: autograd.Node | None = None
         self._output_index = 0
-        self._version_counter = _Version()
+        self._version_counter = Version()
         self._base: Tensor | None = None
         self._hooks: list[Callable[[Tensor], Tensor | None]] = []
         self.grad: Tensor | None = None
@@ -114,7 +95,7 @@ class Tensor:
     def data(self) -> "Tensor":
         """The same memory without the tape. Changes through it are not seen by the tape's checks."""
         alias = self.detach()
-        alias._version_counter = _Version()
+        alias._version_counter = Version()
         return alias
 
     @data.setter
@@ -341,47 +322,6 @@ class Tensor:
         if tracked and result._node is not None:
             self._attach(result._node, result._output_index)
         return self
-
-    # -- to another dtype or device --------------------------------------------------------------------------------
-
-    def to(self, *args: Any, dtype: Any = None, device: Any = None, copy: bool = False, **ignored: Any) -> "Tensor":
-        """The tensor with another dtype, device, or those of another tensor; itself where nothing changes."""
-        unknown = set(ignored) - {"non_blocking", "memory_format"}
-        if unknown:
-            raise TypeError(
-                f"to: unexpected argument {sorted(unknown)[0]!r}; expected dtype, device, non_blocking or copy"
-            )
-        for argument in args:
-            if isinstance(argument, Tensor):
-                dtype, device = argument.dtype, argument.device
-            elif isinstance(argument, (str, Device)):
-                device = argument
-            elif not isinstance(argument, bool):  # a bool is torch's positional non_blocking
-                dtype = argument
-        target = self._device if device is None else Device(device)
-        array_dtype = self.dtype if dtype is None else to_dtype(dtype)
-        if target == self._device and array_dtype == self.dtype and not copy:
-            return self
-        source = self.dtype
-
-        def backward(grad_y: NDArray[Any]) -> tuple[NDArray[Any]]:
-            return (grad_y.astype(source, copy=False),)
-
-        converted = autograd.record("to", self._array.astype(array_dtype), (self,), backward)
-        converted._device = target
-        return converted
-
-
-class HookHandle:
-    """Takes a hook away again."""
-
-    def __init__(self, hooks: list[Any], hook: Any):
-        self._hooks, self._hook = hooks, hook
-
-    def remove(self) -> None:
-        """Take the hook away; a second call does nothing."""
-        if self._hook in self._hooks:
-            self._hooks.remove(self._hook)
 
 
 def from_array(array: Any, device: Device = CPU) -> Tensor:

@@ -3,9 +3,19 @@
 from collections.abc import Callable
 from typing import Any
 
-from mediml import dtypes
 from mediml.autograd import is_grad_enabled
-from mediml.ops import comparison, creation, elementwise, indexing, linalg, ordering, reduction, shape, unary
+from mediml.ops import (
+    comparison,
+    conversion,
+    creation,
+    elementwise,
+    indexing,
+    linalg,
+    ordering,
+    reduction,
+    shape,
+    unary,
+)
 from mediml.tensor import Tensor
 
 _MODULES = (elementwise, unary, comparison, reduction, ordering, shape, indexing, linalg)
@@ -74,15 +84,6 @@ def _copy(input: Tensor, source: Tensor, non_blocking: bool = False) -> Tensor:
     return input._overwrite(source.to(dtype=input.dtype, device=input.device))
 
 
-def _converter(name: str, dtype: Any) -> Callable[[Tensor], Tensor]:
-    def method(input: Tensor) -> Tensor:
-        return input.to(dtype)
-
-    method.__name__ = method.__qualname__ = name
-    method.__doc__ = f"The tensor as {dtypes.dtype_name(dtype)}."
-    return method
-
-
 def _reflected(function: Callable[..., Any]) -> Callable[..., Any]:
     def method(input: Tensor, other: Any) -> Any:
         return function(other, input)
@@ -91,7 +92,7 @@ def _reflected(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _attach() -> None:
-    for module in _MODULES:
+    for module in (*_MODULES, conversion):
         for name in module.__all__:
             if name not in _NOT_METHODS:
                 setattr(Tensor, name, getattr(module, name))
@@ -101,12 +102,6 @@ def _attach() -> None:
         setattr(Tensor, f"{name}_", in_place(getattr(Tensor, name)))
     for name, method in {"fill_": _fill, "zero_": _zero, "copy_": _copy}.items():
         setattr(Tensor, name, method)
-    for name in ("float", "double", "half", "int", "long", "short", "bool", "byte"):
-        dtype = {
-            "float": "float32", "double": "float64", "half": "float16", "int": "int32", "long": "int64",
-            "short": "int16", "bool": "bool", "byte": "uint8",
-        }[name]  # fmt: skip
-        setattr(Tensor, name, _converter(name, dtype))
     operators = {
         "add": elementwise.add, "sub": elementwise.sub, "mul": elementwise.mul, "truediv": elementwise.div,
         "floordiv": elementwise.floor_divide, "mod": elementwise.remainder, "pow": elementwise.pow,
@@ -126,8 +121,6 @@ def _attach() -> None:
     }  # fmt: skip
     for name, function in others.items():
         setattr(Tensor, f"__{name}__", function)
-    Tensor.cpu = lambda self: self.to("cpu")  # type: ignore[method-assign]
-    Tensor.type_as = lambda self, other: self.to(other.dtype)  # type: ignore[method-assign]
 
 
 _attach()
