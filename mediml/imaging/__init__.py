@@ -1,6 +1,22 @@
 """Medical images as arrays with units: read rightly, shown rightly, measured in millimetres."""
 
 from mediml.imaging.dicom import read_image
-from mediml.imaging.image import DicomError, Image, ImageError, PictureError
+from mediml.imaging.geometry import center_square, resize_area
+from mediml.imaging.image import DicomError, Image, ImageError, LookupView, PictureError, WindowView
+from mediml.imaging.intensity import lookup, window
+from mediml.imaging.picture import read_picture
 
-__all__ = ["DicomError", "Image", "ImageError", "PictureError", "read_image"]
+__all__ = [
+    "DicomError",
+    "Image",
+    "ImageError",
+    "LookupView",
+    "PictureError",
+    "WindowView",
+    "center_square",
+    "lookup",
+    "read_image",
+    "read_picture",
+    "resize_area",
+    "window",
+]
