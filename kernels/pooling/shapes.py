@@ -13,9 +13,12 @@ __all__ = [
     "check_gradient",
     "check_indices",
     "check_max_backward",
+    "check_unpool_backward",
     "max_pool",
     "max_unpool",
+    "planes",
     "pooled_size",
+    "volumes",
     "window_lengths",
     "windows",
 ]
@@ -53,6 +56,17 @@ def adaptive_windows(size_in, size_out):
     """Window i is floor(i size_in / size_out) <= j < ceil((i + 1) size_in / size_out); int64 arrays first, stop."""
     out = np.arange(size_out, dtype=np.int64)
     return out * size_in // max(size_out, 1), -(-(out + 1) * size_in // max(size_out, 1))
+
+
+def volumes(array):
+    """(N, C, …) as (planes, D, H, W), with size 1 for the axes that a row or a picture lacks."""
+    sizes = array.shape[2:]
+    return array.reshape(math.prod(array.shape[:2]), *(1,) * (3 - len(sizes)), *sizes)
+
+
+def planes(array):
+    """(N, C, …) as (planes, places)."""
+    return array.reshape(math.prod(array.shape[:2]), math.prod(array.shape[2:]))
 
 
 def max_pool(op, x, rank, kernel_size, stride, padding, dilation, ceil_mode):
@@ -139,6 +153,17 @@ def check_max_backward(op, grad_y, indices, x_shape, rank):
             f"{op}: grad_y expects {rank + 2} axes that begin with {tuple(x_shape[:2])}, got {grad_y.shape}"
         )
     check_indices(op, indices, grad_y.shape, x_shape[2:])
+
+
+def check_unpool_backward(op, grad_y, indices, rank):
+    """Refuse a gradient and indices that do not belong to max-unpooling."""
+    _check_floats(op, "grad_y", grad_y)
+    _check_filled(op, "grad_y", grad_y.shape, rank)
+    if indices.ndim != rank + 2 or indices.shape[:2] != grad_y.shape[:2]:
+        raise ValueError(
+            f"{op}: indices expects {rank + 2} axes that begin with {grad_y.shape[:2]}, got {indices.shape}"
+        )
+    check_indices(op, indices, indices.shape, grad_y.shape[2:])
 
 
 def check_gradient(op, grad_y, shape):
