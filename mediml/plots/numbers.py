@@ -86,10 +86,10 @@ def show_windows(
         frame_cells(axes[0, 0], row * stride, column * stride, span, span, CYCLE[place % len(CYCLE)])
     height, width = matrix.shape
     show(figure, alt or (
-        f"A {height} by {width} grid of numbers, framed: {len(chosen)} of its {rows} by {columns} windows of size {kernel_size}, "
-        f"stride {stride}, padding {padding}, dilation {dilation}.",
-        f"{height}×{width} 的数字网格，{rows}×{columns} 个窗口中框出 {len(chosen)} 个：大小 {kernel_size}，步幅 {stride}，"
-        f"填充 {padding}，空洞率 {dilation}。",
+        f"A {height} by {width} grid of numbers, framed: {len(chosen)} of its {rows} by {columns} windows, "
+        f"size {kernel_size}, stride {stride}, padding {padding}, dilation {dilation}.",
+        f"{height}×{width} 的数字网格，{rows}×{columns} 个窗口中框出 {len(chosen)} 个：大小 {kernel_size}，"
+        f"步幅 {stride}，填充 {padding}，空洞率 {dilation}。",
     ))  # fmt: skip
 
 
