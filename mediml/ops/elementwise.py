@@ -65,16 +65,9 @@ def mul(input: Any, other: Any) -> Tensor:
 
 
 def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
-    """input / other; with `rounding_mode` ``"floor"`` or ``"trunc"`` rounded, and then without gradient."""
+    """input / other; with `rounding_mode` ``"floor"`` or ``"trunc"`` rounded, and then with the gradient 0."""
     if rounding_mode is not None:
-        if rounding_mode not in ("floor", "trunc"):
-            raise ValueError(f"div: rounding_mode expects None, 'floor' or 'trunc', got {rounding_mode!r}")
-        if rounding_mode == "floor":
-            return floor_divide(input, other)
-        a, b = operands("div", input, other)
-        with np.errstate(all="ignore"):
-            quotient = np.trunc(a._array / b._array).astype(a.dtype)
-        return record("div", quotient, (a, b), lambda grad_y: (None, None))
+        return _rounded_quotient(input, other, rounding_mode)
     a, b = operands("div", input, other, to_float=True)
     x, y = a._array, b._array
 
@@ -88,6 +81,19 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
     with np.errstate(all="ignore"):
         quotient = x / y
     return record("div", quotient, (a, b), backward, (a if b.requires_grad else None, b))
+
+
+def _rounded_quotient(input: Any, other: Any, rounding_mode: str) -> Tensor:
+    if rounding_mode not in ("floor", "trunc"):
+        raise ValueError(f"div: rounding_mode expects None, 'floor' or 'trunc', got {rounding_mode!r}")
+    a, b = operands("div", input, other)
+    with np.errstate(all="ignore"):
+        if rounding_mode == "floor":
+            y = np.floor_divide(a._array, b._array)
+        else:
+            y = np.trunc(a._array / b._array).astype(a.dtype)
+    # a step function: its gradient is 0 wherever it has one
+    return record("div", y, (a, b), lambda grad_y: (np.zeros(a.shape, a.dtype), np.zeros(b.shape, b.dtype)))
 
 
 def floor_divide(input: Any, other: Any) -> Tensor:

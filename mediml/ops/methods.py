@@ -62,6 +62,7 @@ def in_place(function: Callable[..., Any]) -> Callable[..., Tensor]:
         tracked = input.requires_grad or any(isinstance(other, Tensor) and other.requires_grad for other in others)
         # the gradient may need the old values: compute from a copy of them
         source = input.clone() if is_grad_enabled() and tracked else input
+        arguments = tuple(source if other is input else other for other in arguments)
         return input._overwrite(function(source, *arguments, **options))
 
     method.__name__ = method.__qualname__ = f"{function.__name__}_"
