@@ -56,9 +56,8 @@ def test_loading_what_does_not_fit_changes_nothing():
     state["2.weight"] = mediml.zeros(3)
     state["extra"] = mediml.zeros(1)
     del state["1.0.count"]
-    with pytest.raises(
-        ValueError, match=r"2\.weight: expected shape \(1,\), got \(3,\); missing: 1\.0\.count; unexpected: extra"
-    ):
+    fault = r"2\.weight: expected shape \(1,\), got \(3,\); missing: 1\.0\.count; unexpected: extra"
+    with pytest.raises(ValueError, match=fault):
         m.load_state_dict(state)
     assert m[0].weight.item() == 2
     del state["2.weight"]
@@ -169,7 +168,7 @@ def test_containers():
     m.insert(1, Scale(9.0))
     assert [p.item() for p in m.parameters()] == [2, 9, 3, 4]
     del m[0]
-    assert list(m.state_dict())[0] == "0.weight"
+    assert next(iter(m.state_dict())) == "0.weight"
     named = nn.Sequential({"a": Scale(), "b": Scale()})
     assert named.a is named[0]
     table = nn.ModuleDict({"x": Scale()})
@@ -177,7 +176,7 @@ def test_containers():
     assert list(table.state_dict()) == ["x.weight", "x.count"]
     parameters = nn.ParameterList([mediml.ones(2), nn.Parameter(mediml.zeros(1))])
     assert [n for n, _ in parameters.named_parameters()] == ["0", "1"]
-    assert m.get_submodule("1").weight.item() == 3 or m[1].get_submodule("0").weight.item() == 3
+    assert m.get_submodule("1.0").weight.item() == 3
     with pytest.raises(AttributeError):
         m.get_parameter("nothing")
 
