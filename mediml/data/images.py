@@ -1,5 +1,6 @@
 """A labelled image data set in three splits, as every reader and generator of this package returns it."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -80,3 +81,15 @@ class ImageData:
         mean = tuple(round(float(m) / 255, 6) for m in images.mean(0, dtype=np.float64))
         std = tuple(round(float(s) / 255, 6) or 1.0 for s in images.std(0, dtype=np.float64))
         return mean, std
+
+    def content_sha256(self) -> str:
+        """Hash of all images with their labels, split by split, whatever order a split's rows are in."""
+        digest = hashlib.sha256()
+        for name in SPLITS:
+            split: Split = getattr(self, name)
+            rows = sorted(
+                hashlib.sha256(image.tobytes() + int(label).to_bytes(2, "little")).digest()
+                for image, label in zip(split.images, split.labels)
+            )
+            digest.update(f"{name} {split.images.shape[1:]}\0".encode() + b"".join(rows))
+        return digest.hexdigest()
