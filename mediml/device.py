@@ -22,9 +22,13 @@ class Device:
 
     __slots__ = ("index", "type")
 
+    type: str
+    index: int | None
+
     def __init__(self, device: "str | Device", index: int | None = None):
         if isinstance(device, Device):
-            device, index = device.type, device.index
+            index = device.index
+            device = device.type
         if not isinstance(device, str):
             raise TypeError(f"device: expected a str or Device, got {type(device).__name__}")
         kind, _, number = device.partition(":")

@@ -56,6 +56,17 @@ class Tensor:
     if TYPE_CHECKING:  # attached by mediml.ops.methods
 
         def __getattr__(self, name: str) -> Any: ...
+        def _unary(self) -> "Tensor": ...
+        def _binary(self, other: Any) -> "Tensor": ...
+        def __getitem__(self, index: Any) -> "Tensor": ...
+        def __setitem__(self, index: Any, value: Any) -> None: ...
+
+        __neg__ = __abs__ = __invert__ = _unary
+        __add__ = __radd__ = __iadd__ = __sub__ = __rsub__ = __isub__ = __mul__ = __rmul__ = __imul__ = _binary
+        __truediv__ = __rtruediv__ = __itruediv__ = __pow__ = __rpow__ = __ipow__ = __matmul__ = _binary
+        __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __and__ = __or__ = __xor__ = _binary
+        __lt__ = __le__ = __gt__ = __ge__ = _binary
+        __eq__ = __ne__ = _binary  # type: ignore[assignment]
 
     # -- what it is ------------------------------------------------------------------------------------------------
 

@@ -9,35 +9,41 @@ from mediml.device import CPU
 from mediml.ops.broadcasting import operands
 from mediml.tensor import Tensor, from_array
 
-_BINARY = {
-    "eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal,
-    "logical_and": np.logical_and, "logical_or": np.logical_or, "logical_xor": np.logical_xor,
-    "bitwise_and": np.bitwise_and, "bitwise_or": np.bitwise_or, "bitwise_xor": np.bitwise_xor,
-}  # fmt: skip
-_UNARY = {
-    "isnan": np.isnan, "isinf": np.isinf, "isfinite": np.isfinite,
-    "logical_not": np.logical_not, "bitwise_not": np.bitwise_not,
-}  # fmt: skip
-
-__all__ = [*_BINARY, *_UNARY, "allclose", "equal", "isclose"]  # noqa: PLE0604 - the tables' names are strings
+__all__ = [
+    "allclose", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "eq", "equal", "ge", "gt", "isclose",
+    "isfinite", "isinf", "isnan", "le", "logical_and", "logical_not", "logical_or", "logical_xor", "lt", "ne",
+]  # fmt: skip
 
 
-def _make(name: str, function: Callable[..., Any], arity: int) -> Callable[..., Tensor]:
+def _named(function: Callable[..., Tensor], name: str, numpy_name: str) -> Callable[..., Tensor]:
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"``numpy.{numpy_name}``, element by element, with broadcasting and torch's promotion."
+    return function
+
+
+def _binary(name: str, numpy_function: Callable[..., Any]) -> Callable[..., Tensor]:
     def comparison(input: Any, other: Any) -> Tensor:
         a, b = operands(name, input, other)
-        return from_array(function(a._array, b._array), a.device)
+        return from_array(numpy_function(a._array, b._array), a.device)
 
+    return _named(comparison, name, numpy_function.__name__)
+
+
+def _unary(name: str, numpy_function: Callable[..., Any]) -> Callable[..., Tensor]:
     def test(input: Tensor) -> Tensor:
-        return from_array(function(input._array), input.device)
+        return from_array(numpy_function(input._array), input.device)
 
-    made: Callable[..., Tensor] = comparison if arity == 2 else test
-    made.__name__ = made.__qualname__ = name
-    made.__doc__ = f"``numpy.{function.__name__}``, element by element, with broadcasting and torch's promotion."
-    return made
+    return _named(test, name, numpy_function.__name__)
 
 
-globals().update({name: _make(name, function, 2) for name, function in _BINARY.items()})
-globals().update({name: _make(name, function, 1) for name, function in _UNARY.items()})
+eq, ne = _binary("eq", np.equal), _binary("ne", np.not_equal)
+lt, le = _binary("lt", np.less), _binary("le", np.less_equal)
+gt, ge = _binary("gt", np.greater), _binary("ge", np.greater_equal)
+logical_and, logical_or = _binary("logical_and", np.logical_and), _binary("logical_or", np.logical_or)
+logical_xor, logical_not = _binary("logical_xor", np.logical_xor), _unary("logical_not", np.logical_not)
+bitwise_and, bitwise_or = _binary("bitwise_and", np.bitwise_and), _binary("bitwise_or", np.bitwise_or)
+bitwise_xor, bitwise_not = _binary("bitwise_xor", np.bitwise_xor), _unary("bitwise_not", np.bitwise_not)
+isnan, isinf, isfinite = _unary("isnan", np.isnan), _unary("isinf", np.isinf), _unary("isfinite", np.isfinite)
 
 
 def isclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:

@@ -95,7 +95,7 @@ def _checked(name: str, input: Tensor, dim: int, index: Tensor) -> int:
 
 def _grid(index: Array, axis: int) -> tuple[Array, ...]:
     """Index arrays that address, for each element of `index`, the place with `index` along `axis`."""
-    grids = list(np.indices(index.shape, sparse=True))
+    grids: list[Array] = list(np.indices(index.shape, sparse=True))
     grids[axis] = index
     return tuple(grids)
 

@@ -103,7 +103,7 @@ def _attach() -> None:
         setattr(Tensor, f"{name}_", in_place(getattr(Tensor, name)))
     for name, method in {"fill_": _fill, "zero_": _zero, "copy_": _copy}.items():
         setattr(Tensor, name, method)
-    operators = {
+    operators: dict[str, Callable[..., Any]] = {
         "add": elementwise.add, "sub": elementwise.sub, "mul": elementwise.mul, "truediv": elementwise.div,
         "floordiv": elementwise.floor_divide, "mod": elementwise.remainder, "pow": elementwise.pow,
         "matmul": linalg.matmul, "and": comparison.bitwise_and, "or": comparison.bitwise_or,
@@ -116,7 +116,7 @@ def _attach() -> None:
             setattr(Tensor, f"__i{name}__", in_place(function))
     for name in ("eq", "ne", "lt", "le", "gt", "ge"):
         setattr(Tensor, f"__{name}__", getattr(comparison, name))
-    others = {
+    others: dict[str, Callable[..., Any]] = {
         "neg": elementwise.neg, "abs": unary.absolute, "invert": comparison.bitwise_not, "getitem": indexing.getitem,
         "setitem": indexing.setitem,
     }  # fmt: skip

@@ -130,8 +130,9 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
 
 def unique(input: Tensor, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False) -> Any:
     """Each value once, in order; also where each element went and how often each value came, if asked for."""
-    parts = np.unique(input._array, return_inverse=return_inverse, return_counts=return_counts)
-    if not isinstance(parts, tuple):
-        parts = (parts,)
-    result = record("unique", tuple(parts), (input.detach(),), lambda *grads: (None,))
+    options: dict[str, Any] = {"return_inverse": return_inverse, "return_counts": return_counts}
+    parts = np.unique(input._array, **options)
+    result = record(
+        "unique", parts if isinstance(parts, tuple) else (parts,), (input.detach(),), lambda *grads: (None,)
+    )
     return result if len(result) > 1 else result[0]

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from mediml.autograd import record
 from mediml.ops.broadcasting import as_float
+from mediml.ops.comparison import ne
 from mediml.tensor import Tensor
 
 __all__ = [
@@ -149,7 +150,7 @@ def norm(input: Tensor, p: float | str | None = "fro", dim: Axes = None, keepdim
     if order == float("-inf"):
         return size.amin(axes, keepdim)
     if order == 0:
-        return (input != 0).to(input.dtype).sum(axes, keepdim)
+        return ne(input, 0).to(input.dtype).sum(axes, keepdim)
     if order == 1:
         return size.sum(axes, keepdim)
     return _power_norm(input, order, axes, keepdim)
