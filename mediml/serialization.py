@@ -1,7 +1,6 @@
 """Tensors in files, without pickle: the safetensors format."""
 
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,8 +10,9 @@ from safetensors.numpy import load as decode
 from safetensors.numpy import save as encode
 
 from mediml.tensor import Tensor, from_array
+from mediml.utils.files import write_atomically
 
-__all__ = ["load", "save", "write_atomically"]
+__all__ = ["load", "save"]
 
 
 def save(tensors: Mapping[str, Tensor], path: str | os.PathLike[str]) -> None:
@@ -42,25 +42,3 @@ def load(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     except (SafetensorError, KeyError, ValueError) as error:
         raise ValueError(f"load: {os.fspath(path)!r} is not a whole safetensors file ({error})") from None
     return {name: from_array(np.array(array)) for name, array in arrays.items()}
-
-
-def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write a file so that at any moment the old or the new content is there, also after a loss of power."""
-    target = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
