@@ -10,8 +10,8 @@ for the most typical one, are compared with their limits; the largest ratio is t
 * ``upright``: how far an image lies from the upright training images towards the same images upside down.
 
 All but ``exposure`` look at the image averaged to 14 × 14 pixels, at mean 0 and deviation 1. The limits are quantiles
-of validation images, so that one in a hundred of them is refused; no unfamiliar image goes into them. (That these four were
-chosen, and how many components, did come from looking at unfamiliar images: CT, MR, photographs, noise, turned chests.)
+of validation images, so that one in a hundred of them is refused; no unfamiliar image goes into them. (That it is these
+four, and how many components, did come from looking at unfamiliar ones: CT, MR, photographs, noise, turned chests.)
 
 What it does not see: another age, and four of five mirrored chests. Figures: `tests/diagnosis/test_familiarity.py`.
 

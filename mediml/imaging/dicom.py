@@ -28,7 +28,7 @@ from pydicom.uid import UID, AllTransferSyntaxes, DeflatedExplicitVRLittleEndian
 
 from mediml.imaging.grey import is_inverted, modality_values, padding, views
 from mediml.imaging.header import Header, tag_name
-from mediml.imaging.image import DicomError, Image, Step
+from mediml.imaging.image import DicomError, Image, LookupView, Step, WindowView
 from mediml.imaging.limits import check_pixel_count, codestream_size, inflate, read_bytes
 from mediml.imaging.terms import MODALITIES, facts, spacing, vector
 
@@ -197,7 +197,7 @@ def _check_codestreams(dataset: Dataset, header: Header, shape: tuple[int, int])
 def _build(dataset: Dataset, header: Header, stored: NDArray[Any], photometric: str, frame: int) -> Image:
     bits, signed = header.integer("BitsStored"), header.integer("PixelRepresentation") == 1
     encoding = dataset.file_meta.TransferSyntaxUID.name
-    account = [Step("decoded", {"bits": bits, "sign": "signed" if signed else "unsigned", "encoding": encoding})]
+    account = [Step("decoded_signed" if signed else "decoded", {"bits": bits, "encoding": encoding})]
     frames = header.integer("NumberOfFrames", default=1)
     if frames > 1:
         account.append(Step("frame", {"frame": frame + 1, "frames": frames}))
@@ -216,8 +216,7 @@ def _build(dataset: Dataset, header: Header, stored: NDArray[Any], photometric: 
         return Image(stored=stored, values=colour, account=tuple(account), doubts=tuple(doubts), **common)
     values, units = modality_values(header, stored, account)
     alternatives = views(header)
-    shown = {"view": str(alternatives[0]), "count": len(alternatives)} if alternatives else {}
-    account.append(Step("view", shown) if shown else Step("full_range"))
+    account.append(_how_shown(alternatives))
     filled_in = padding(header, stored, account)
     inverted = is_inverted(header, photometric, doubts)
     if inverted:
@@ -233,6 +232,15 @@ def _build(dataset: Dataset, header: Header, stored: NDArray[Any], photometric: 
         doubts=tuple(doubts),
         **common,
     )
+
+
+def _how_shown(alternatives: tuple[WindowView | LookupView, ...]) -> Step:
+    if not alternatives:
+        return Step("full_range")
+    first, count = alternatives[0], len(alternatives)
+    if isinstance(first, LookupView):
+        return Step("view_table", {"entries": first.table.size, "count": count})
+    return Step("view_window", {**vars(first), "count": count})
 
 
 def _to_colour(dataset: Dataset, stored: NDArray[Any], photometric: str) -> NDArray[Any]:

@@ -26,13 +26,15 @@ class PictureError(ImageError):
 
 #: What a `Step` says, by its code. The report holds the same sentences in other languages.
 STEP_TEXTS = {
-    "decoded": "stored values decoded ({bits} bits stored, {sign}, {encoding})",
+    "decoded": "stored values decoded ({bits} bits, unsigned, {encoding})",
+    "decoded_signed": "stored values decoded ({bits} bits, signed, {encoding})",
     "frame": "frame {frame} of {frames} taken",
     "rescaled": "rescaled: {slope:g} · stored + {intercept:g}",
     "modality_lut": "modality lookup table of {entries} entries applied",
     "no_rescale": "no rescale given: stored values stand for themselves",
     "padding": "{count} padding pixels kept out of the display range",
-    "view": "shown through {view}, the first of {count} alternatives",
+    "view_window": "shown through the window {center:g}/{width:g} ({function}), the first of {count} alternatives",
+    "view_table": "shown through a lookup table of {entries} entries, the first of {count} alternatives",
     "full_range": "no window given: shown over the full range of the values",
     "inverted": "grey scale inverted: in this file the lowest value is white",
     "colour": "colour converted from {photometric} to RGB",
@@ -127,7 +129,7 @@ class Image:
         Image Orientation (Patient) and Image Position (Patient), where given.
     facts : mapping of str to str
         Technical attributes from closed lists of terms: ``body_part``, ``view_position``, ``laterality``,
-        ``patient_orientation``. Nothing identifying.
+        ``patient_orientation``, ``lossy``, ``burned_in``; ``""`` where absent. Nothing identifying.
     age_years : float or None
         Age at the time of the image, at most 90.
     account : tuple of Step

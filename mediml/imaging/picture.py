@@ -57,7 +57,7 @@ def read_picture(path: str | os.PathLike[str]) -> Image:
     except Exception:  # Pillow raises many kinds for damaged files
         raise PictureError("the picture is damaged or cut short; export it again") from None
     bits = 16 if array.dtype.itemsize > 1 else 8
-    account.insert(0, Step("decoded", {"bits": bits, "sign": "unsigned", "encoding": picture.format}))
+    account.insert(0, Step("decoded", {"bits": bits, "encoding": picture.format}))
     array = _one_channel(array, account)
     values = array.astype(np.float32) if array.ndim == 2 else array.astype(np.float32) * np.float32(255 / (2**bits - 1))
     return Image(

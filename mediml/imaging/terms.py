@@ -64,4 +64,6 @@ def facts(header: Header) -> dict[str, str]:
         "view_position": header.code("ViewPosition", VIEW_POSITIONS),
         "laterality": header.code("Laterality", frozenset("LR")),
         "patient_orientation": "/".join(parts) if known else "",
+        "lossy": {"01": "YES", "00": "NO"}.get(header.code("LossyImageCompression"), ""),
+        "burned_in": header.code("BurnedInAnnotation", frozenset(("YES", "NO"))),
     }
