@@ -1,0 +1,71 @@
+# make diagnose   report on a real chest film              make bench     our kernels against PyTorch's
+# make test       all tests, lessons included              make lessons   build the notebooks from their sources
+# make learn      open the lessons in JupyterLab           make clean     remove .venv
+#
+# Each target makes .venv and installs what it needs, in the versions of constraints.txt. It needs Python 3.10 or later
+# and nothing else; `make test PYTHON=python3.12` names one. Without make: the same commands stand in README.md.
+
+VENV ?= .venv
+PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python3.10 python3.14 python; do \
+	"$$name" -c 'import sys, ensurepip, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null \
+	&& echo "$$name" && break; done)
+BIN := $(VENV)/bin
+JOBS ?= 2
+TESTS ?= tests
+
+# Build requirements come from the same list: the first variable for pip before 25.3, the second from then on.
+export PIP_CONSTRAINT = constraints.txt
+export PIP_BUILD_CONSTRAINT = constraints.txt
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+NBVAL := --nbval --nbval-current-env --nbval-cell-timeout 120 --nbval-kernel-startup-timeout 60 \
+	--nbval-sanitize-with lessons/sanitize.cfg
+
+.PHONY: diagnose test test-code test-lessons learn bench lessons clean
+.DEFAULT_GOAL := diagnose
+
+diagnose: $(VENV)/.with-base
+	$(BIN)/mediml diagnose $(INPUT) --out report
+
+test: test-code test-lessons
+
+test-code: $(VENV)/.with-dev
+	$(BIN)/python -m pytest -n $(JOBS) $(TESTS)
+
+test-lessons: $(VENV)/.with-dev
+	$(BIN)/python lessons/build.py --check
+	$(BIN)/python -m pytest $(NBVAL) lessons/en lessons/zh
+
+learn: $(VENV)/.with-lessons
+	$(BIN)/jupyter lab --notebook-dir=lessons
+
+bench: $(VENV)/.with-dev
+	$(BIN)/mediml bench ops
+	$(BIN)/mediml bench steps
+
+lessons: $(VENV)/.with-dev
+	$(BIN)/python lessons/build.py
+
+clean:
+	rm -rf $(VENV)
+
+$(VENV)/.made:
+	@test -n "$(PYTHON)" || { echo "make: no Python found with the modules venv and ensurepip; expected Python 3.10 to" \
+		"3.14. Install one (Debian and Ubuntu: apt install python3 python3-venv) or name one:" \
+		"make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || { \
+		echo "make: $(PYTHON) is older than Python 3.10, or lacks the modules venv and ensurepip" >&2; exit 1; }
+	"$(PYTHON)" -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.with-base: $(VENV)/.made pyproject.toml setup.py constraints.txt
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.with-lessons: $(VENV)/.made pyproject.toml setup.py constraints.txt
+	$(BIN)/python -m pip install --quiet --editable ".[lessons]"
+	@touch $@ $(VENV)/.with-base
+
+$(VENV)/.with-dev: $(VENV)/.made pyproject.toml setup.py constraints.txt
+	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	@touch $@ $(VENV)/.with-base $(VENV)/.with-lessons

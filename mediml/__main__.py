@@ -1,0 +1,7 @@
+"""``python -m mediml``: the same as the command `mediml`."""
+
+import sys
+
+from mediml.cli import main
+
+sys.exit(main())
