@@ -12,6 +12,7 @@ drift. Nothing of the machine or the moment is kept: cell ids count positions; t
 import argparse
 import copy
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,10 @@ METADATA = {
         "pygments_lexer": "ipython3",
     },
 }
+
+#: A line of the source that ends between two Chinese characters: a notebook would show a gap there.
+_CHINESE = "[\u2014\u2018-\u201d\u2026\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]"
+_CHINESE_LINE_END = re.compile(rf"(?<={_CHINESE})\n *(?={_CHINESE})")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -150,7 +155,8 @@ def assemble(
                 cell.source, id=identity, metadata=metadata, outputs=stored, execution_count=number
             ))  # fmt: skip
         elif language in cell.metadata.tags:
-            chosen.append(nbformat.v4.new_markdown_cell(cell.source, id=identity, metadata=metadata))
+            text = _CHINESE_LINE_END.sub("", cell.source)
+            chosen.append(nbformat.v4.new_markdown_cell(text, id=identity, metadata=metadata))
     details = {**copy.deepcopy(METADATA), "mediml": {"lesson": name, "language": language}}
     return nbformat.v4.new_notebook(cells=chosen, metadata=details)
 

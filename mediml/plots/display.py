@@ -16,7 +16,7 @@ __all__ = ["Alt", "Picture", "show", "show_frames"]
 Alt: TypeAlias = tuple[str, str]
 
 #: Pixels per inch of the file; screens show it at `CSS_DPI`, so that it stays sharp where pixels are small.
-DPI = 160
+DPI = 128
 CSS_DPI = 96
 
 
@@ -60,7 +60,8 @@ def show(figure: Figure, alt: Alt) -> None:
         What it shows, in English and in Chinese.
     """
     buffer = BytesIO()
-    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+    # 256 colours are enough for one map and keep the notebook small; dithering would put noise into images.
+    _pixels(figure, DPI).quantize(256, dither=Image.Dither.NONE).save(buffer, format="PNG", optimize=True)
     _publish(Picture(buffer.getvalue(), alt, _page_width(figure)))
 
 
@@ -71,7 +72,7 @@ def show_frames(figures: Sequence[Figure], alt: Alt, seconds_per_frame: float = 
     """
     if not figures:
         raise ValueError("show_frames: expected at least one figure, got none")
-    frames = [_pixels(figure) for figure in figures]
+    frames = [_pixels(figure, CSS_DPI) for figure in figures]  # many frames: less resolution
     if len({frame.size for frame in frames}) > 1:
         raise ValueError(f"show_frames: expected figures of one size, got {sorted({frame.size for frame in frames})}")
     buffer = BytesIO()
@@ -88,8 +89,8 @@ def show_frames(figures: Sequence[Figure], alt: Alt, seconds_per_frame: float = 
     _publish(Picture(buffer.getvalue(), alt, _page_width(figures[0])))
 
 
-def _pixels(figure: Figure) -> Image.Image:
-    figure.set_dpi(DPI * 0.75)  # many frames: less resolution keeps the notebook small
+def _pixels(figure: Figure, dpi: float) -> Image.Image:
+    figure.set_dpi(dpi)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")

@@ -93,9 +93,11 @@ def show_windows(
     ))  # fmt: skip
 
 
-def draw_matrix(axes: Axes, matrix: NDArray[Any], digits: int, missing: str = "nan") -> None:
-    """Cells with colours and numbers; NaN as an empty cell with the text `missing`."""
-    colours, scale = number_colours(matrix)
+def draw_matrix(
+    axes: Axes, matrix: NDArray[Any], digits: int, missing: str = "nan", like: NDArray[Any] | None = None
+) -> None:
+    """Cells with colours and numbers; NaN as an empty cell with the text `missing`. `like` gives the colours' range."""
+    colours, scale = number_colours(matrix if like is None else like)
     height, width = matrix.shape
     for row, column in np.ndindex(height, width):
         value = matrix[row, column]

@@ -75,8 +75,8 @@ def _frame(
     )
     row, column = divmod(place, y.shape[1])
     filled = np.where(np.arange(y.size).reshape(y.shape) <= place, y, np.nan)
-    for ax, matrix, title in zip(axes[0], (x, weight, filled), ("$x$", "$w$", "$y$")):
-        draw_matrix(ax, matrix, 0, missing="")
+    for ax, matrix, title, like in zip(axes[0], (x, weight, filled), ("$x$", "$w$", "$y$"), (x, weight, y)):
+        draw_matrix(ax, matrix, 0, missing="", like=like)
         ax.set_title(title, color=INK)
     terms = []
     for k_h, k_w in np.ndindex(weight.shape):

@@ -1,0 +1,39 @@
+"""Make the numbers of PyTorch that the lessons compare themselves with: python tests/lessons/make_stored.py
+
+Writes ``lessons/stored/*.json``. Needs torch; the lessons then do not. A test makes them again and compares.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+STORED = Path(__file__).resolve().parents[2] / "lessons" / "stored"
+
+
+def convolution() -> dict[str, Any]:
+    """One conv2d with stride, padding, dilation and groups at once, forward and backward, float64."""
+    import torch
+
+    generator = np.random.default_rng(4)
+    x, weight = (
+        torch.tensor(generator.standard_normal(shape).round(3), requires_grad=True)
+        for shape in ((2, 4, 5, 6), (6, 2, 3, 2))
+    )
+    y = torch.nn.functional.conv2d(x, weight, stride=(2, 1), padding=(1, 2), dilation=(1, 2), groups=2)
+    g = torch.tensor(generator.standard_normal(tuple(y.shape)).round(3))
+    y.backward(g)
+    assert x.grad is not None and weight.grad is not None
+    named = {"x": x, "weight": weight, "g": g, "y": y, "grad_x": x.grad, "grad_weight": weight.grad}
+    return {name: value.detach().tolist() for name, value in named.items()}
+
+
+ALL = {"04_torch.json": convolution}
+
+
+if __name__ == "__main__":
+    STORED.mkdir(exist_ok=True)
+    for name, make in ALL.items():
+        (STORED / name).write_text(json.dumps(make()) + "\n")
+        print(name)
