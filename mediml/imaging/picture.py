@@ -14,7 +14,7 @@ from PIL import Image as Pillow
 from PIL import ImageOps
 
 from mediml.imaging.image import Image, PictureError, Step, WindowView
-from mediml.imaging.limits import check_pixel_count, read_bytes
+from mediml.imaging.limits import MAX_PIXELS, check_pixel_count, read_bytes
 
 __all__ = ["is_picture", "read_picture"]
 
@@ -54,6 +54,8 @@ def read_picture(path: str | os.PathLike[str]) -> Image:
             array = _decode(picture, account)
     except PictureError:
         raise
+    except Pillow.DecompressionBombError:
+        raise PictureError(f"the picture asks for too many pixels; at most {MAX_PIXELS} are read") from None
     except Exception:  # Pillow raises many kinds for damaged files
         raise PictureError("the picture is damaged or cut short; export it again") from None
     bits = 16 if array.dtype.itemsize > 1 else 8
