@@ -99,7 +99,13 @@ def _resample(
     return moved.reshape(images.shape)
 
 
-def _grid(along_rows, rows, along_columns, columns, origin):
+def _grid(
+    along_rows: NDArray[np.float64],
+    rows: NDArray[np.float64],
+    along_columns: NDArray[np.float64],
+    columns: NDArray[np.float64],
+    origin: NDArray[np.float64],
+) -> NDArray[np.float32]:
     """``along_rows * row + along_columns * column + origin`` for every pixel of every image: (N, H, W), float32."""
     terms = (along_rows[:, None] * rows)[:, :, None] + (along_columns[:, None] * columns + origin[:, None])[:, None, :]
     return terms.astype(np.float32)

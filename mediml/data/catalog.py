@@ -17,7 +17,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["CatalogError", "catalog", "packaged_file", "sha256_of", "source"]
+__all__ = ["CatalogError", "catalog", "hash_of", "packaged_file", "sha256_of", "source"]
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -76,7 +76,7 @@ def packaged_file(name: str) -> Path:
         distribution = metadata.distribution(package)
     except metadata.PackageNotFoundError:
         raise CatalogError(f"{name}: the package {package!r} is not installed; run: pip install {package}") from None
-    file = Path(os.fspath(distribution.locate_file(path)))
+    file = Path(str(distribution.locate_file(path)))
     if not file.is_file():
         raise CatalogError(
             f"{name}: package {package!r} {distribution.version} holds no file {path!r}; "
@@ -92,7 +92,12 @@ def packaged_file(name: str) -> Path:
 
 def sha256_of(path: str | os.PathLike[str]) -> str:
     """SHA-256 of a file's content, in hexadecimal."""
-    digest = hashlib.sha256()
+    return hash_of(path, "sha256")
+
+
+def hash_of(path: str | os.PathLike[str], algorithm: str) -> str:
+    """Hash of a file's content, in hexadecimal, by an algorithm of `hashlib`."""
+    digest = hashlib.new(algorithm)
     with open(path, "rb") as stream:
         while block := stream.read(2**20):
             digest.update(block)

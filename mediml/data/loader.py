@@ -98,7 +98,7 @@ def random_split(dataset: Any, lengths: Sequence[int | float], generator: Genera
     Images of one patient must not be divided so; see `mediml.data.splits.split_by_patient`.
     """
     count = len(dataset)
-    sizes = list(lengths)
+    sizes: list[Any] = list(lengths)
     if math.isclose(sum(sizes), 1) and sum(sizes) <= 1:
         if not all(0 <= fraction <= 1 for fraction in sizes):
             raise ValueError(f"random_split: fractions must lie between 0 and 1, got {list(lengths)}")
@@ -222,9 +222,9 @@ class DataLoader:
             raise ValueError("DataLoader: prefetch_factor expects at least 1, and num_workers above 0")
         self.dataset, self.num_workers, self.drop_last, self.generator = dataset, num_workers, drop_last, generator
         self.worker_init_fn, self.prefetch_factor = worker_init_fn, prefetch_factor
-        self.sampler = sampler or (
-            RandomSampler(dataset, generator=generator) if shuffle else SequentialSampler(dataset)
-        )
+        if sampler is None:
+            sampler = RandomSampler(dataset, generator=generator) if shuffle else SequentialSampler(dataset)
+        self.sampler = sampler
         if batch_sampler is None and batch_size is not None:
             batch_sampler = BatchSampler(self.sampler, batch_size, drop_last)
         self.batch_sampler = batch_sampler

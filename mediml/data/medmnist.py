@@ -15,6 +15,7 @@ import re
 import zipfile
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.lib import format as npy
@@ -64,7 +65,7 @@ def load(path: str | os.PathLike[str]) -> ImageData:
     path = Path(path)
     where = path.name
     arrays = _read_arrays(path, where)
-    splits = {}
+    splits: dict[str, Split] = {}
     for split in SPLITS:
         images = _checked_images(where, f"{split}_images", arrays[f"{split}_images"])
         labels = _checked_labels(where, f"{split}_labels", arrays[f"{split}_labels"], len(images))
@@ -76,12 +77,12 @@ def load(path: str | os.PathLike[str]) -> ImageData:
         splits[split] = Split(images, labels)
     name = re.sub(r"_\d+$", "", path.stem)
     classes = _class_names(where, name, splits)
-    return ImageData(name, classes, *splits.values(), sha256=sha256_of(path), shared=_shared_images(splits))
+    return ImageData(name=name, classes=classes, sha256=sha256_of(path), shared=_shared_images(splits), **splits)
 
 
 def save(path: str | os.PathLike[str], data: ImageData) -> None:
     """Write a data set in MedMNIST's format."""
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for split in SPLITS:
         part: Split = getattr(data, split)
         arrays[f"{split}_images"], arrays[f"{split}_labels"] = part.images, part.labels[:, None].astype(np.uint8)

@@ -9,6 +9,7 @@ Nothing here is a patient, and no clinical claim can follow from it.
 """
 
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,9 @@ from mediml.data.images import ImageData, Split
 __all__ = ["CLASSES", "ChestXrays", "chest_xray_data", "chest_xrays"]
 
 CLASSES = ("clear", "opacity")
+
+#: One number per image, or per point of each image: (n, 1, 1) or (n, height, width).
+_Field: TypeAlias = NDArray[np.float64]
 
 #: Points per pixel and axis at which the projection is evaluated before it is averaged to the pixel.
 _OVERSAMPLING = 2
@@ -110,24 +114,24 @@ def chest_xray_data(train: int = 1200, val: int = 300, test: int = 600, size: in
     """Generated images in three splits of other patients each, as a `mediml.data.medmnist` file would give them."""
     everything = chest_xrays(train + val + test, size, seed)
     ends = np.cumsum([train, val, test])
-    splits = (
+    first, second, third = (
         Split(everything.images[end - n : end], everything.labels[end - n : end])
         for end, n in zip(ends, (train, val, test))
     )
-    return ImageData(f"synthetic chest X-rays, seed {seed}", CLASSES, *splits)
+    return ImageData(f"synthetic chest X-rays, seed {seed}", CLASSES, first, second, third)
 
 
 class _Ranges:
     """``between("angle", low, high)``: the drawn numbers, spread over a range."""
 
-    def __init__(self, drawn):
+    def __init__(self, drawn: dict[str, _Field]) -> None:
         self._drawn = drawn
 
-    def __call__(self, name, low, high):
+    def __call__(self, name: str, low: float, high: float) -> _Field:
         return low + (high - low) * self._drawn[name]
 
 
-def _project(drawn, size):
+def _project(drawn: dict[str, _Field], size: int) -> tuple[_Field, _Field]:
     """Attenuation of the thorax, and of the opacity that class 1 adds to it: both of shape (n, size, size)."""
     between = _Ranges(drawn)
     points = size * _OVERSAMPLING
@@ -157,14 +161,14 @@ def _project(drawn, size):
     total += 0.3 * np.exp(-((x / 0.11) ** 2)) * (1 + 0.15 * np.cos(2 * np.pi * y / 0.16)) * body
     total += _bones(x, y, between, body) + _hila(x, y, between)
 
-    spot = _blob(x, y, *_place(between), between, strength=between("strength", 0.20, 0.45)) * air * (1 - 0.5 * heart)
+    spot = _blob(x, y, _place(between), between) * air * (1 - 0.5 * heart)
     total += _decoy(x, y, drawn, between)
     veil = ((x - between("veil_x", -0.8, 0.8)) / 0.7) ** 2 + ((y - between("veil_y", 0.0, 0.9)) / 0.5) ** 2
     total += between("veil_strength", 0.0, 0.22) * np.exp(-veil) * body
     return _pixels(total, size), _pixels(spot, size)
 
 
-def _bones(x, y, between, body):
+def _bones(x: _Field, y: _Field, between: _Ranges, body: _Field) -> _Field:
     pitch, slope = between("rib_pitch", 0.15, 0.19), between("rib_slope", 0.15, 0.45)
     phase = (y - slope * np.abs(x) + 0.5 * x**2 + 0.75) / pitch
     inside = _edge(phase + 0.5, 0.1) * _edge(8.5 - phase, 0.1) * _edge(0.9 - np.abs(x), 0.04)
@@ -174,7 +178,7 @@ def _bones(x, y, between, body):
     return (between("rib_strength", 0.08, 0.2) * ribs + 0.14 * clavicles) * body
 
 
-def _hila(x, y, between):
+def _hila(x: _Field, y: _Field, between: _Ranges) -> _Field:
     total = np.zeros_like(x)
     for side, name in ((-1, "hilum_left"), (1, "hilum_right")):
         strength = between(name, 0.05, 0.26)
@@ -186,26 +190,26 @@ def _hila(x, y, between):
     return total
 
 
-def _place(between):
+def _place(between: _Ranges) -> tuple[_Field, _Field]:
     """Centre of the opacity: a point of one of the lungs, away from its edge."""
     side = np.where(between("side", 0.0, 1.0) < 0.5, -1.0, 1.0)
     return side * between("across", 0.24, 0.64), between("along", -0.55, 0.32)
 
 
-def _blob(x, y, centre_x, centre_y, between, strength):
+def _blob(x: _Field, y: _Field, centre: tuple[_Field, _Field], between: _Ranges) -> _Field:
     """A soft patch of three lumps, as a consolidation is: no clear outline, uneven inside."""
     radius, stretch, turn = between("radius", 0.13, 0.26), between("stretch", 0.7, 1.4), between("turn", 0.0, np.pi)
     total = np.zeros_like(x)
     for lump, weight in ((0.0, 1.0), (0.8, 0.7), (-0.8, 0.6)):
-        u, v = x - centre_x, y - centre_y
+        u, v = x - centre[0], y - centre[1]
         u, v = np.cos(turn) * u + np.sin(turn) * v, np.cos(turn) * v - np.sin(turn) * u
         u = u - lump * radius * between("lump1" if lump > 0 else "lump2", 0.6, 1.3)
         v = v - lump * radius * between("lump3" if lump > 0 else "lump4", -0.6, 0.6)
         total += weight * np.exp(-((u / (radius * stretch)) ** 2) - (v / radius) ** 2)
-    return strength * total
+    return between("strength", 0.20, 0.45) * total
 
 
-def _decoy(x, y, drawn, between):
+def _decoy(x: _Field, y: _Field, drawn: dict[str, _Field], between: _Ranges) -> _Field:
     """A look-alike of the opacity where no lung is: over the heart, under the diaphragm, at a shoulder."""
     place = (drawn["decoy_place"] * 4).astype(int)
     centre_x = np.choose(place, [0.12, -0.35, 0.4, 0.75])
@@ -216,7 +220,9 @@ def _decoy(x, y, drawn, between):
     )
 
 
-def _expose(grey, spot, grain, drawn, labels):
+def _expose(
+    grey: _Field, spot: _Field, grain: _Field, drawn: dict[str, _Field], labels: NDArray[np.int64]
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """Film: add the opacity of class 1, then tilt, gamma, gain and noise; 8 bits, and the mask of the opacity."""
     between = _Ranges(drawn)
     spot = spot * labels[:, None, None]
@@ -229,12 +235,12 @@ def _expose(grey, spot, grain, drawn, labels):
     return np.clip(np.round(signal * 255), 0, 255).astype(np.uint8), spot > 0.5 * peak
 
 
-def _edge(distance, softness):
+def _edge(distance: Any, softness: float) -> Any:
     """0 far outside, 1 far inside an outline; half at it."""
     return 0.5 * (1 + np.tanh(distance / softness))
 
 
-def _pixels(fine, size):
+def _pixels(fine: _Field, size: int) -> _Field:
     """Average the fine grid to the pixels."""
     n = len(fine)
     return fine.reshape(n, size, _OVERSAMPLING, size, _OVERSAMPLING).mean(axis=(2, 4))

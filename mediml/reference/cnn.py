@@ -20,7 +20,7 @@ class CNN(nn.Module):
     image_size : int or tuple of two int
         Height and width in pixels, at least 4 each: every pooling halves them.
     dropout : float
-        Probability that a feature in front of either linear layer is set to zero during training.
+        Probability that one of the 128 features in front of the last layer is set to zero during training.
 
     Shapes: (N, in_channels, H, W) in, (N, num_classes) out. The outputs are logits; cross entropy expects them so.
     """
@@ -47,8 +47,7 @@ class CNN(nn.Module):
         """What the image was turned into before the last layer: 128 numbers that are not negative."""
         x = self.pool(F.relu(self.conv1(x)))
         x = self.pool(F.relu(self.conv2(x)))
-        x = self.dropout(x.flatten(1))
-        return F.relu(self.fc1(x))
+        return F.relu(self.fc1(x.flatten(1)))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.fc2(self.dropout(self.features(x)))

@@ -1,0 +1,133 @@
+"""``mediml evaluate``: the figures of a trained model on a split, with their intervals."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+SUMMARY = "evaluate a trained model: AUC, operating point, calibration, confusion matrix"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "model", metavar="RUN|MODEL", help="folder of mediml train, .safetensors file, or packaged name"
+    )
+    parser.add_argument("--data", type=Path, metavar="FILE.npz", help="without it: the generated chest-X-ray-like set")
+    parser.add_argument("--split", choices=["val", "test"], default="test", help="which images (test)")
+    parser.add_argument("--json", metavar="PATH", help="write the figures as JSON; - is standard output")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for the figures (RUN, where one is given)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from mediml.evaluation import evaluate, softmax
+    from mediml.models.predict import predict_logits
+    from mediml.models.pretrained import load
+
+    pretrained = load(arguments.model)
+    card = pretrained.card
+    data = _data_for(card, arguments.data)
+    part = getattr(data, arguments.split)
+    logits = predict_logits(pretrained.model, part.arrays(card["preprocessing"]["mean"], card["preprocessing"]["std"]))
+    figures = evaluate(part.labels, logits, card["threshold"], card["temperature"])
+    known = data.content_sha256() == card["data"]["content_sha256"]
+    report = {
+        "model": pretrained.name,
+        "weights_sha256": card["weights_sha256"],
+        "data": data.name,
+        "data_is_the_trained_on": known,
+        "split": arguments.split,
+        "classes": card["classes"],
+        **figures,
+    }
+    if arguments.json == "-":
+        json.dump(report, sys.stdout, indent=1)
+        print()
+    else:
+        print(describe(report))
+    if arguments.json not in (None, "-"):
+        Path(arguments.json).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    folder = arguments.out or (Path(arguments.model) if Path(arguments.model).is_dir() else None)
+    if folder is not None:
+        _write_figures(folder, report, part.labels, softmax(logits, card["temperature"]), arguments.json != "-")
+    return 0
+
+
+def describe(report: dict[str, Any]) -> str:
+    """The report as a table for people."""
+    classes = report["classes"]
+    frequent = max(range(len(classes)), key=lambda c: report["prevalence"][c])
+    shares = ", ".join(f"{name} {100 * share:.1f} %" for name, share in zip(classes, report["prevalence"]))
+    lines = [
+        f"model        {report['model']} (weights {report['weights_sha256'][:12]})",
+        f"data         {report['data']}, {report['split']} split: {report['cases']} cases; {shares}",
+        "" if report["data_is_the_trained_on"] else "             other data than the model was trained and chosen on",
+        f"             {'figure':34s} 95 % interval",
+        f"AUC          {_with_interval(report['auc'])}  ({report['auc']['method']})",
+    ]
+    if "threshold" in report:
+        lines += [
+            f"at threshold {report['threshold']:.3f}, chosen on validation:",
+            *(f"  {name.replace('_', ' '):27s}{_with_interval(report[name])}" for name in _AT_THRESHOLD),
+        ]
+    lines += [
+        f"accuracy of the most probable class    {_with_interval(report['accuracy_argmax'])}",
+        f"accuracy of always saying {classes[frequent]!r}: {report['baseline_accuracy']:.3f}",
+    ]
+    if "calibration" in report:
+        c = report["calibration"]
+        line = (
+            "none: the probabilities separate the classes"
+            if c["slope"] is None
+            else (f"slope {c['slope']:.3f} (ideal 1), intercept {c['intercept']:.3f} (ideal 0)")
+        )
+        lines += [
+            f"average precision {report['average_precision']:.3f} (chance: {report['prevalence'][1]:.3f})",
+            f"calibration: Brier {c['brier']:.4f}, expected error {c['ece']:.4f} (10 bins of equal mass), {line}",
+        ]
+    lines += ["", *_confusion_table(report["confusion"], classes), "", "Education, not for clinical use."]
+    return "\n".join(line for line in lines if line is not None)
+
+
+_AT_THRESHOLD = (
+    "accuracy", "sensitivity", "specificity", "positive_predictive_value", "negative_predictive_value",
+)  # fmt: skip
+
+
+def _with_interval(figure: dict[str, Any]) -> str:
+    return f"{figure['value']:.3f}   {figure['low']:.3f} to {figure['high']:.3f}"
+
+
+def _confusion_table(counts: list[list[int]], classes: list[str]) -> list[str]:
+    width = max(12, *(len(name) + 2 for name in classes))
+    head = "reference standard".ljust(20) + "".join(f"{'→ ' + name:>{width}}" for name in classes)
+    return [head, *(f"{n:20s}" + "".join(f"{count:{width}d}" for count in row) for n, row in zip(classes, counts))]
+
+
+def _data_for(card: dict[str, Any], path: Path | None) -> Any:
+    from mediml.data.medmnist import load
+    from mediml.data.synthetic import chest_xray_data
+
+    data = load(path) if path else chest_xray_data()
+    if path is None and data.content_sha256() != card["data"]["content_sha256"]:
+        raise ValueError(f"the model was trained on {card['data']['name']!r}; give that file with --data FILE.npz")
+    expected = (tuple(card["architecture"]["image_size"]), card["architecture"]["in_channels"], len(card["classes"]))
+    got = (data.image_size, data.channels, len(data.classes))
+    if expected != got:
+        raise ValueError(f"--data: the model expects (image size, channels, classes) {expected}, {data.name} has {got}")
+    return data
+
+
+def _write_figures(folder: Path, report: dict[str, Any], labels: Any, probabilities: Any, say: bool) -> None:
+    from mediml.evaluation.figures import confusion_picture, operating_picture
+    from mediml.utils.files import write_atomically
+
+    folder.mkdir(parents=True, exist_ok=True)
+    split = report["split"]
+    written = {f"confusion-{split}.png": confusion_picture(report["confusion"], report["classes"])}
+    if "threshold" in report:
+        written[f"operating-{split}.png"] = operating_picture(labels, probabilities[:, 1], report["threshold"])
+    for name, content in written.items():
+        write_atomically(folder / name, content)
+    if say:
+        print(f"figures: {', '.join(str(folder / name) for name in written)}")
