@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="mediml",
-        description="Deep learning for medical images, from the formula to the report. Education, not for clinical use.",
+        description="Deep learning for medical images, from formula to report. Education, not for clinical use.",
     )
     parser.add_argument("--version", action="version", version=f"mediml {__version__}")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")

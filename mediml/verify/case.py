@@ -1,7 +1,7 @@
 """What one comparison with PyTorch consists of: an operator, the arrays it is given, and its options."""
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -86,7 +86,28 @@ class Case:
         options = ",".join(f"{key}={value!r}" for key, value in self.options.items())
         return " ".join(part for part in (self.op, arrays, options, self.note) if part)
 
+    @property
+    def differentiated(self) -> tuple[str, ...]:
+        """Names of the arguments whose gradient is compared."""
+        return tuple(key for key, array in self.arrays.items() if array.gradient and array.draw != "integer")
+
     def draw(self) -> dict[str, NDArray[Any]]:
-        """The arguments, float64 and int64, the same in every process and on every machine."""
-        generator = np.random.default_rng(zlib.crc32(self.name.encode()))
-        return {key: array.make(generator) for key, array in self.arrays.items()}
+        """The arguments, float64 and int64, the same in every process and on every machine.
+
+        Every float is one that float32 holds exactly: so one expected result serves both dtypes.
+        """
+        generator = self._generator("")
+        return {key: _to_float32(array.make(generator)) for key, array in self.arrays.items()}
+
+    def draw_cotangents(self, shapes: Sequence[tuple[int, ...]]) -> list[NDArray[Any]]:
+        """Random gradients of something for outputs of these shapes (ones would hide a flipped kernel)."""
+        generator = self._generator("cotangents")
+        return [_to_float32(generator.standard_normal(shape)) for shape in shapes]
+
+    def _generator(self, purpose: str) -> np.random.Generator:
+        return np.random.default_rng(zlib.crc32((self.name + purpose).encode()))
+
+
+def _to_float32(array: NDArray[Any]) -> NDArray[Any]:
+    """The array rounded to float32, if of floats, and float64 again."""
+    return np.asarray(array.astype(np.float32).astype(np.float64) if array.dtype.kind == "f" else array)
