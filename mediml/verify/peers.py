@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mediml.verify.answers import Answer, answer_of_torch
 from mediml.verify.case import Case
 
-__all__ = ["GOLDEN", "ELEMENTS_KEPT", "GoldenFiles", "Peer", "PyTorch", "choose", "file_key", "sample"]
+__all__ = ["ELEMENTS_KEPT", "GOLDEN", "GoldenFiles", "Peer", "PyTorch", "choose", "file_key", "sample"]
 
 GOLDEN = Path(__file__).resolve().parent / "golden"
 
