@@ -1,12 +1,11 @@
 """`mediml diagnose`: an image in, a report out."""
 
 import argparse
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-SUMMARY = "Report on a chest radiograph (DICOM, PNG, JPEG, or a folder of them). Education, not for clinical use."
+SUMMARY = "report on a chest radiograph: DICOM, PNG, JPEG, or a folder of them"
 
 #: A real film that comes with a dependency; see datasets/cards/pydicom_samples.md.
 DEFAULT_INPUT = "chest_xray"
@@ -35,23 +34,21 @@ def run(arguments: argparse.Namespace) -> int:
     from mediml.diagnosis.write import diagnose
     from mediml.models import pretrained
 
-    try:
-        source = Path(arguments.input) if arguments.input is not None else packaged_file(DEFAULT_INPUT)
-        inputs = find_inputs(source)
-        target = check_target(arguments.out)
-        model = pretrained.load(arguments.model)
-        facts = read_card(model.name, model.card)
-        language = Language(arguments.language)
-        several = source.is_dir()
-        entries = diagnose(
-            inputs, target, model, facts, language, several, _progress if several else lambda _entry: None
-        )
-    except ValueError as error:
-        print(f"mediml diagnose: {error}", file=sys.stderr)
-        return 2
+    source = Path(arguments.input) if arguments.input is not None else packaged_file(DEFAULT_INPUT)
+    inputs = find_inputs(source)
+    target = check_target(arguments.out)
+    model = pretrained.load(arguments.model)
+    facts = read_card(model.name, model.card)
+    several = source.is_dir()
+    progress = _progress if several else _silent
+    entries = diagnose(inputs, target, model, facts, Language(arguments.language), several, progress)
     _summarise(entries, target, several)
     # One file that is no image is an error of the call; among others it is only a line of the index.
     return 2 if all(entry["status"] == "not_read" for entry in entries) else 0
+
+
+def _silent(_entry: Mapping[str, Any]) -> None:
+    """One input needs no progress."""
 
 
 def _progress(entry: Mapping[str, Any]) -> None:

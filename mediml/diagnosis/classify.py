@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import mediml
 from mediml import nn
+from mediml.models.predict import predict_logits
 from mediml.models.pretrained import Pretrained
 
 __all__ = ["Prediction", "classify", "first_convolution"]
@@ -45,8 +45,7 @@ def classify(pretrained: Pretrained, batch: NDArray[Any]) -> Prediction:
         lambda _module, _inputs, output: seen.append(output.detach().numpy().copy())
     )
     try:
-        with mediml.no_grad():
-            logits = pretrained.model.eval()(mediml.tensor(batch)).detach().numpy().astype(np.float64)
+        logits = predict_logits(pretrained.model, batch)
     finally:
         handle.remove()
     if logits.shape != (1, 2) or not np.isfinite(logits).all():

@@ -6,6 +6,9 @@ from typing import Any
 
 __all__ = ["Bin", "Measured", "ModelFacts", "predictive_values", "read_card"]
 
+#: The checks and the sentences of the report are about a model of these data.
+TRAINED_ON = "pneumoniamnist"
+
 #: Shown in the report, in this order.
 METRICS = ("auc", "accuracy", "sensitivity", "specificity")
 
@@ -62,12 +65,19 @@ def read_card(name: str, card: Mapping[str, Any]) -> ModelFacts:
     Raises
     ------
     ValueError
-        If it lacks what a report needs, or is not of two classes.
+        If it lacks what a report needs, or is not of a model of `TRAINED_ON`.
     """
     try:
         classes = [str(each) for each in card["classes"]]
         if len(classes) != 2:
             raise ValueError(f"model card of {name}: expected two classes, got {len(classes)}")
+        if card["data"]["name"] != TRAINED_ON:
+            raise ValueError(
+                f"model card of {name}: expected a model trained on {TRAINED_ON}, which the checks and sentences "
+                f"of the report are about, got one trained on {card['data']['name']}"
+            )
+        if not card["familiarity"]:
+            raise ValueError(f"model card of {name}: it lacks what tells unfamiliar images; train it with mediml train")
         split = "test" if "test" in card["metrics"] else "validation"
         measured, calibration = card["metrics"][split], card["calibration"]
         size = card["preprocessing"]["size"]

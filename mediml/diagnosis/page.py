@@ -34,7 +34,7 @@ margin:16px 0}
 .score b{font-size:2.6rem;line-height:1;font-variant-numeric:tabular-nums;color:var(--accent)}
 ul{margin:.2em 0 .8em;padding-left:1.25em}
 li{margin:.25em 0}
-.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(270px,1fr));gap:22px}
+.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(340px,100%),1fr));gap:22px}
 figure{margin:0}
 figure.wide{grid-column:1/-1}
 figure img{width:100%;height:auto;display:block;border-radius:6px;border:1px solid var(--line);background:#fff}

@@ -279,7 +279,10 @@ def _percent(share: float) -> str:
 def _plain(value: object) -> str:
     """A card's entry as text: lists and nested names on one line."""
     if isinstance(value, Mapping):
-        return "; ".join(f"{key}: {_plain(each)}" for key, each in value.items())
+        return "; ".join(
+            f"{key}: ({_plain(each)})" if isinstance(each, Mapping) else f"{key}: {_plain(each)}"
+            for key, each in value.items()
+        )
     if isinstance(value, (list, tuple)):
         return " · ".join(_plain(each) for each in value)
     return str(value)

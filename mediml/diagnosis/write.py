@@ -27,7 +27,7 @@ def diagnose(
     facts: ModelFacts,
     language: Language,
     several: bool,
-    progress: Callable[[Mapping[str, Any]], None] = lambda _entry: None,
+    progress: Callable[[Mapping[str, Any]], None],
 ) -> list[dict[str, Any]]:
     """Examine all inputs and write their reports into the folder `target`, which appears when all are done.
 
