@@ -74,9 +74,9 @@ def save(folder: str | os.PathLike[str], state: Mapping[str, Any]) -> None:
             if _file_named_by_manifest(folder) != file:
                 (folder / file).unlink(missing_ok=True)
         raise
-    for name in former:
+    for path in [*(folder / name for name in former), *folder.glob(".checkpoint*.part")]:  # the latter: of a killed one
         with contextlib.suppress(OSError):
-            (folder / name).unlink()
+            path.unlink()
 
 
 def load(folder: str | os.PathLike[str]) -> dict[str, Any]:

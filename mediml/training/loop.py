@@ -31,75 +31,13 @@ from mediml.models.predict import predict_logits
 from mediml.models.pretrained import build
 from mediml.training import checkpoint
 from mediml.training.history import History
+from mediml.training.settings import Result, Settings
 
-__all__ = ["Interrupted", "Result", "Settings", "resume", "train"]
+__all__ = ["Interrupted", "resume", "train"]
 
 
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C was pressed; everything up to the last finished step has been saved."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """All that decides a training, beside the data.
-
-    Attributes
-    ----------
-    epochs, batch_size : int
-    lr : float
-        Step size of Adam; of AdamW where `weight_decay` is above 0.
-    weight_decay : float
-    dropout : float
-        Probability that a feature in front of the last layer is set to zero.
-    augment : bool
-        Turn, scale, shift and re-expose every training image at random.
-    seed : int
-        Of the weights, the order of the images, augmentation and dropout.
-    """
-
-    epochs: int = 10
-    batch_size: int = 64
-    lr: float = 1e-3
-    weight_decay: float = 0.0
-    dropout: float = 0.0
-    augment: bool = False
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name, low in (("epochs", 1), ("batch_size", 1), ("seed", 0)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < low:
-                raise ValueError(f"settings: {name} expects a whole number of at least {low}, got {value!r}")
-        if not 0 < self.lr < float("inf"):
-            raise ValueError(f"settings: lr expects a positive number, got {self.lr!r}")
-        if not 0 <= self.weight_decay < float("inf"):
-            raise ValueError(f"settings: weight_decay expects a number of at least 0, got {self.weight_decay!r}")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"settings: dropout expects a number from 0 to below 1, got {self.dropout!r}")
-
-
-@dataclass(frozen=True, eq=False)
-class Result:
-    """A finished training.
-
-    Attributes
-    ----------
-    model : nn.Module
-        With the weights of the best epoch, in evaluation mode.
-    architecture, preprocessing : dict
-        As a model card holds them.
-    settings : Settings
-    history : History
-    best_epoch : int
-        Counted from 1: largest AUC on validation; of equal ones the smaller loss.
-    """
-
-    model: nn.Module
-    architecture: dict[str, Any]
-    preprocessing: dict[str, Any]
-    settings: Settings
-    history: History
-    best_epoch: int
 
 
 @dataclass
@@ -117,7 +55,7 @@ class _Progress:
 
 def train(
     data: ImageData,
-    settings: Settings = Settings(),
+    settings: Settings | None = None,
     out: Path | None = None,
     progress: bool = True,
 ) -> Result:
@@ -127,7 +65,8 @@ def train(
     ----------
     data : ImageData
         The training split moves the weights; the validation split chooses the epoch. The test split is not looked at.
-    settings : Settings
+    settings : Settings, optional
+        Without it those of the article.
     out : Path, optional
         A folder without a checkpoint, made if it is not there: gets a checkpoint after every epoch, ``history.csv``
         and ``curves.png``. Without it nothing is written.
@@ -150,7 +89,7 @@ def train(
                 f"{out}: holds a training already; continue it with --resume, or choose another folder"
             )
         out.mkdir(parents=True, exist_ok=True)
-    return _Training(data, settings, out, progress).run()
+    return _Training(data, settings or Settings(), out, progress).run()
 
 
 def resume(data: ImageData, out: Path, progress: bool = True, epochs: int | None = None) -> Result:
@@ -238,7 +177,7 @@ class _Training:
         self.optimizer.step()
         value = loss.item()
         if not np.isfinite(value):
-            raise FloatingPointError(
+            raise ValueError(
                 f"train: the loss became {value} in epoch {self.progress.epoch + 1}, step {self.progress.step + 1}; "
                 f"train with a smaller lr than {self.settings.lr:g}"
             )

@@ -1,0 +1,72 @@
+"""What decides a training, and what comes out of it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from mediml import nn
+from mediml.training.history import History
+
+__all__ = ["Result", "Settings"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that decides a training, beside the data.
+
+    Attributes
+    ----------
+    epochs, batch_size : int
+    lr : float
+        Step size of Adam; of AdamW where `weight_decay` is above 0.
+    weight_decay : float
+    dropout : float
+        Probability that a feature in front of the last layer is set to zero.
+    augment : bool
+        Turn, scale, shift and re-expose every training image at random.
+    seed : int
+        Of the weights, the order of the images, augmentation and dropout.
+    """
+
+    epochs: int = 10
+    batch_size: int = 64
+    lr: float = 1e-3
+    weight_decay: float = 0.0
+    dropout: float = 0.0
+    augment: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, low in (("epochs", 1), ("batch_size", 1), ("seed", 0)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < low:
+                raise ValueError(f"settings: {name} expects a whole number of at least {low}, got {value!r}")
+        if not 0 < self.lr < float("inf"):
+            raise ValueError(f"settings: lr expects a positive number, got {self.lr!r}")
+        if not 0 <= self.weight_decay < float("inf"):
+            raise ValueError(f"settings: weight_decay expects a number of at least 0, got {self.weight_decay!r}")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"settings: dropout expects a number from 0 to below 1, got {self.dropout!r}")
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """A finished training.
+
+    Attributes
+    ----------
+    model : nn.Module
+        With the weights of the best epoch, in evaluation mode.
+    architecture, preprocessing : dict
+        As a model card holds them.
+    settings : Settings
+    history : History
+    best_epoch : int
+        Counted from 1: largest AUC on validation; of equal ones the smaller loss.
+    """
+
+    model: nn.Module
+    architecture: dict[str, Any]
+    preprocessing: dict[str, Any]
+    settings: Settings
+    history: History
+    best_epoch: int
