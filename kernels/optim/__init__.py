@@ -1,0 +1,9 @@
+"""Optimization: how parameters move when the gradient is known.
+
+Stochastic gradient descent (with momentum, Nesterov's variant, weight decay) and Adam (with its AMSGrad variant and the
+decoupled weight decay of AdamW), each as one pass over the elements of one parameter, as formula and plain loops
+(``reference.py``) and as fast loops for the CPU (``cpu.py``).
+
+This is the one family that writes into what it is given: the parameter and the optimizer's state are changed in place,
+because a training step that allocated them anew would spend its time on that. The gradient is never changed.
+"""

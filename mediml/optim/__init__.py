@@ -1,0 +1,7 @@
+"""Optimizers and learning-rate schedules under torch.optim's names, equal to them step for step."""
+
+from mediml.optim.adam import Adam, AdamW
+from mediml.optim.optimizer import Optimizer
+from mediml.optim.sgd import SGD
+
+__all__ = ["SGD", "Adam", "AdamW", "Optimizer"]
