@@ -1,0 +1,234 @@
+"""The compiled loops of ``cpu.py``. All arrays are flat; tuples are (depth, height, width). See ``plan.py``."""
+
+from kernels.gemm import ROWS, add_tile, fill_rows
+from kernels.jit import REASSOCIATE, kernel
+from kernels.simd import lanes, load, splat, store, store_part
+
+__all__ = ["add_up", "convolve", "correlate", "scatter_exactly", "sum_planes"]
+
+
+@kernel
+def convolve(
+    lo, hi, source, weight, bias, target, copy, tile, rows, a_steps, b_steps, phases_in, phases_out, sizes,
+    size_in, size_out, band, bands, extent, step_in, step_out, lead_in, lead_out, first, counts,
+):  # fmt: skip
+    """Forward and backward_x: one item is a picture, a group of its channels and a band of the output."""
+    groups, C_source, C_target, group_weights, row_step, pitch = sizes
+    plane_in, plane_out = size_in[0] * size_in[1] * size_in[2], size_out[0] * size_out[1] * size_out[2]
+    for item in range(lo, hi):
+        outer, (b_d, b_h, b_w) = _split(item, bands)
+        d_0, h_0, w_0 = b_d * band[0], b_h * band[1], b_w * band[2]
+        d_count, h_count = min(band[0], counts[0] - d_0), min(band[1], counts[1] - h_0)
+        w_count = min(band[2], counts[2] - w_0)
+        d_0, h_0, w_0 = d_0 + first[0], h_0 + first[1], w_0 + first[2]
+        begin = (step_in[0] * d_0 - lead_in[0], step_in[1] * h_0 - lead_in[1], step_in[2] * w_0 - lead_in[2])
+        _copy(source, outer * C_source * plane_in, size_in, C_source, phases_in, begin, step_in, extent, pitch, copy)
+        first_row = outer % groups * C_target
+        fill_rows(rows, outer % groups * group_weights, row_step, C_target)
+        for phase in range(len(phases_out)):
+            taps_begin, taps_end = phases_out[phase, 3], phases_out[phase, 4]
+            d_out = step_out[0] * d_0 + phases_out[phase, 0] - lead_out[0]
+            h_out = step_out[1] * h_0 + phases_out[phase, 1] - lead_out[1]
+            w_out = step_out[2] * w_0 + phases_out[phase, 2] - lead_out[2]
+            inside = (
+                *_inside(h_out, step_out[1], h_count, size_out[1]), *_inside(w_out, step_out[2], w_count, size_out[2])
+            )  # fmt: skip
+            for d in range(*_inside(d_out, step_out[0], d_count, size_out[0])):
+                place = ((d_out + d * step_out[0]) * size_out[1] + h_out) * size_out[2] + w_out
+                place += outer * C_target * plane_out
+                steps = (pitch, step_out[1] * size_out[2], step_out[2], plane_out)
+                for q in range(0, (h_count - 1) * pitch + w_count, lanes(tile)):
+                    for r in range(0, C_target, ROWS):
+                        count = min(ROWS, C_target - r)
+                        _begin(tile, bias, first_row + r, count)
+                        b_start = d * extent[1] * pitch + q
+                        add_tile(weight, rows, r, a_steps, copy, b_start, b_steps, taps_begin, taps_end, tile, 0)
+                        _write(tile, count, q, target, place + r * plane_out, steps, inside)
+
+
+@kernel
+def correlate(
+    lo, hi, x, grad_y, partial, copy, panel, places, rows, panel_steps, phases, sizes,
+    size_in, size_out, band, bands, extent, stride, padding,
+):  # fmt: skip
+    """backward_weight: one item is a part of all bands of all pictures, a group, and a vector of output channels."""
+    N, groups, C_in, C_out, parts, panels = sizes
+    plane_in, plane_out = size_in[0] * size_in[1] * size_in[2], size_out[0] * size_out[1] * size_out[2]
+    total = N * bands[0] * bands[1] * bands[2]
+    tile_elements = len(rows) * lanes(panel)
+    for item in range(lo, hi):
+        part, group, first_channel = item // (groups * panels), item // panels % groups, item % panels * lanes(panel)
+        channels = min(lanes(panel), C_out - first_channel)
+        for i in range(item * tile_elements, (item + 1) * tile_elements):
+            partial[i] = 0
+        for piece in range(part * total // parts, (part + 1) * total // parts):
+            n, (b_d, b_h, b_w) = _split(piece, bands)
+            origin = (b_d * band[0], b_h * band[1], b_w * band[2])
+            begin = (
+                origin[0] * stride[0] - padding[0],
+                origin[1] * stride[1] - padding[1],
+                origin[2] * stride[2] - padding[2],
+            )
+            x_start = (n * groups + group) * C_in * plane_in
+            _copy(x, x_start, size_in, C_in, phases, begin, (1, 1, 1), extent, extent[2], copy)
+            y_start = ((n * groups + group) * C_out + first_channel) * plane_out
+            count = _pack(grad_y, y_start, size_out, channels, origin, band, stride, extent, panel, places)
+            for r in range(0, len(rows), ROWS):
+                at = item * tile_elements + r * lanes(panel)
+                add_tile(copy, rows, r, places, panel, 0, panel_steps, 0, count, partial, at)
+
+
+@kernel
+def add_up(lo, hi, partial, grad_weight):
+    """Sum over the parts, and back into the order of the weights."""
+    parts, groups, _, _, width = partial.shape
+    per_group = grad_weight.shape[0] // groups
+    for c_out in range(lo, hi):
+        group, channel = c_out // per_group, c_out % per_group
+        for tap in range(grad_weight.shape[1]):
+            acc = 0.0
+            for part in range(parts):
+                acc += partial[part, group, channel // width, tap, channel % width]
+            grad_weight[c_out, tap] = acc
+
+
+@kernel(fastmath=REASSOCIATE)
+def sum_planes(lo, hi, grad_y, grad_bias):
+    """backward_bias: the sum of a channel's planes."""
+    for c_out in range(lo, hi):
+        acc = 0.0
+        for n in range(grad_y.shape[0]):
+            for i in range(grad_y.shape[2]):
+                acc += grad_y[n, c_out, i]
+        grad_bias[c_out] = acc
+
+
+@kernel
+def scatter_exactly(lo, hi, grad_y, weight, grad_x, stride, padding, dilation):
+    """backward_x by its definition, without padding: for weights that are inf or NaN."""
+    _, C_out, D_out, H_out, W_out = grad_y.shape
+    _, C_per_group, K_d, K_h, K_w = weight.shape
+    C_out_per_group = C_out // (grad_x.shape[1] // C_per_group)
+    for n in range(lo, hi):
+        for c_out in range(C_out):
+            c_first = c_out // C_out_per_group * C_per_group
+            for d_out in range(D_out):
+                for h_out in range(H_out):
+                    for w_out in range(W_out):
+                        gradient = grad_y[n, c_out, d_out, h_out, w_out]
+                        d_0, h_0 = d_out * stride[0] - padding[0], h_out * stride[1] - padding[1]
+                        w_0 = w_out * stride[2] - padding[2]
+                        for k_d in range(*_inside(d_0, dilation[0], K_d, grad_x.shape[2])):
+                            for k_h in range(*_inside(h_0, dilation[1], K_h, grad_x.shape[3])):
+                                for k_w in range(*_inside(w_0, dilation[2], K_w, grad_x.shape[4])):
+                                    d, h, w = d_0 + k_d * dilation[0], h_0 + k_h * dilation[1], w_0 + k_w * dilation[2]
+                                    for c in range(C_per_group):
+                                        grad_x[n, c_first + c, d, h, w] += weight[c_out, c, k_d, k_h, k_w] * gradient
+
+
+@kernel
+def _split(item, bands):
+    """Number of the picture (and group), and of the band along each axis."""
+    item, b_w = item // bands[2], item % bands[2]
+    item, b_h = item // bands[1], item % bands[1]
+    return item // bands[0], (item % bands[0], b_h, b_w)
+
+
+@kernel
+def _inside(start, step, count, size):
+    """First and last plus one of the i in 0 <= i < count for which 0 <= start + i * step < size."""
+    low = max(0, -(start // step))
+    high = min(count, (size - 1 - start) // step + 1)
+    return low, max(low, high)
+
+
+@kernel
+def _copy(source, start, size, channels, phases, begin, step, extent, pitch, copy):
+    """The padded copy: place (d, h, w) of a phase shows place begin + phase + (d, h, w) * step of the source, or 0."""
+    at = 0
+    for _ in range(channels):
+        for phase in range(len(phases)):
+            d_0, h_0, w_0 = begin[0] + phases[phase, 0], begin[1] + phases[phase, 1], begin[2] + phases[phase, 2]
+            d_low, d_high = _inside(d_0, step[0], extent[0], size[0])
+            h_low, h_high = _inside(h_0, step[1], extent[1], size[1])
+            w_low, w_high = _inside(w_0, step[2], pitch, size[2])
+            for d in range(extent[0]):
+                for h in range(extent[1]):
+                    if d_low <= d < d_high and h_low <= h < h_high:
+                        row = start + ((d_0 + d * step[0]) * size[1] + h_0 + h * step[1]) * size[2] + w_0
+                        _copy_row(source, row, step[2], w_low, w_high, pitch, copy, at)
+                    else:
+                        for w in range(pitch):
+                            copy[at + w] = 0
+                    at += pitch
+        start += size[0] * size[1] * size[2]
+
+
+@kernel
+def _copy_row(source, row, step, low, high, pitch, copy, at):
+    for w in range(low):
+        copy[at + w] = 0
+    if step == 1:
+        for w in range(low, high):
+            copy[at + w] = source[row + w]
+    else:
+        for w in range(low, high):
+            copy[at + w] = source[row + w * step]
+    for w in range(high, pitch):
+        copy[at + w] = 0
+
+
+@kernel
+def _pack(grad_y, start, size, channels, origin, band, stride, extent, panel, places):
+    """Lay a band's gradients of some channels side by side, and note where each position begins in the copy."""
+    width = lanes(panel)
+    plane = size[0] * size[1] * size[2]
+    i = 0
+    for d in range(min(band[0], size[0] - origin[0])):
+        for h in range(min(band[1], size[1] - origin[1])):
+            row = start + ((origin[0] + d) * size[1] + origin[1] + h) * size[2] + origin[2]
+            columns = min(band[2], size[2] - origin[2])
+            for w in range(columns):
+                places[i + w] = (d * stride[0] * extent[1] + h * stride[1]) * extent[2] + w * stride[2]
+            for lane in range(channels):
+                for w in range(columns):
+                    panel[(i + w) * width + lane] = grad_y[row + lane * plane + w]
+            for lane in range(channels, width):
+                for w in range(columns):
+                    panel[(i + w) * width + lane] = 0
+            i += columns
+    return i
+
+
+@kernel
+def _begin(tile, bias, first, count):
+    """Every sum begins with its channel's bias."""
+    for r in range(count):
+        store(tile, r * lanes(tile), splat(bias[first + r]))
+    for r in range(count, ROWS):
+        store(tile, r * lanes(tile), splat(bias[first]))
+
+
+@kernel
+def _write(tile, count, q, target, place, steps, inside):
+    """Store a tile whose lanes are the places q, q + 1, ... of the copy. What lies between two rows is dropped."""
+    pitch, row_step, column_step, plane = steps
+    h_low, h_high, w_low, w_high = inside
+    width = lanes(tile)
+    lane = 0
+    while lane < width:
+        h = (q + lane) // pitch
+        w = q + lane - h * pitch
+        length = min(pitch - w, width - lane)
+        begin, end = max(w, w_low), min(w + length, w_high)
+        if h_low <= h < h_high and begin < end:
+            row = place + h * row_step
+            if column_step == 1:
+                for r in range(count):
+                    part = load(tile, r * width)
+                    store_part(target, row + r * plane + w - lane, part, lane + begin - w, lane + end - w)
+            else:
+                for r in range(count):
+                    for i in range(begin, end):
+                        target[row + r * plane + i * column_step] = tile[r * width + lane + i - w]
+        lane += length
