@@ -155,6 +155,6 @@ def _raw(images: NDArray[np.float64], fitted: dict[str, Any]) -> dict[str, NDArr
     }
 
 
-def _plain(array: NDArray[np.float64]) -> Any:
+def _plain(array: NDArray[Any]) -> Any:
     """Nested lists of numbers of five digits: a card that people can read, and small."""
     return np.vectorize(lambda value: float(f"{value:.5g}"))(array).tolist()

@@ -29,7 +29,7 @@ from pydicom.uid import UID, AllTransferSyntaxes, DeflatedExplicitVRLittleEndian
 from mediml.imaging.grey import is_inverted, modality_values, padding, views
 from mediml.imaging.header import Header, tag_name
 from mediml.imaging.image import DicomError, Image, LookupView, Step, WindowView
-from mediml.imaging.limits import check_pixel_count, codestream_size, inflate, read_bytes
+from mediml.imaging.limits import check_inflated_size, check_pixel_count, codestream_size, read_bytes
 from mediml.imaging.terms import MODALITIES, facts, spacing, vector
 
 __all__ = ["DicomError", "is_dicom", "read_image"]
@@ -83,7 +83,7 @@ def _parse(content: bytes) -> Dataset:
             "PNG and JPEG are read by mediml.imaging.read_picture"
         )
     try:
-        content = _without_deflation(content)
+        _check_deflation(content)
         dataset = pydicom.dcmread(BytesIO(content))
         len(dataset)
     except DicomError:
@@ -93,15 +93,14 @@ def _parse(content: bytes) -> Dataset:
     return dataset
 
 
-def _without_deflation(content: bytes) -> bytes:
+def _check_deflation(content: bytes) -> None:
+    """Measure a deflated data set before the parser inflates it as a whole."""
     meta = read_dataset(
         BytesIO(content[_PREAMBLE + 4 :]), False, True, stop_when=lambda tag, _vr, _length: tag.group != 2
     )
-    if meta.get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
-        return content
-    start = _PREAMBLE + 4 + 12 + int(meta.FileMetaInformationGroupLength)
-    inflate(content[start:], DicomError)
-    return content
+    if meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
+        start = _PREAMBLE + 4 + 12 + int(meta.FileMetaInformationGroupLength)
+        check_inflated_size(content[start:], DicomError)
 
 
 def _choose_frame(dataset: Dataset, frame: int | None) -> int:

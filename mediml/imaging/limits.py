@@ -11,13 +11,24 @@ from pathlib import Path
 
 from mediml.imaging.image import ImageError
 
-__all__ = ["MAX_FILE_BYTES", "MAX_PIXELS", "check_pixel_count", "codestream_size", "inflate", "read_bytes"]
+__all__ = [
+    "MAX_FILE_BYTES",
+    "MAX_INFLATED_BYTES",
+    "MAX_PIXELS",
+    "check_inflated_size",
+    "check_pixel_count",
+    "codestream_size",
+    "read_bytes",
+]
 
 #: The largest radiographs in use have 24 million pixels.
 MAX_PIXELS = 40_000_000
 
 #: Above this a file is a long multi-frame object, which is not read whole.
 MAX_FILE_BYTES = 512 * 2**20
+
+#: The same for what a deflated data set becomes.
+MAX_INFLATED_BYTES = 256 * 2**20
 
 # JPEG's start-of-frame markers (ITU-T T.81, table B.1) and that of JPEG-LS (T.87).
 _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {0xF7}
@@ -58,16 +69,17 @@ def check_pixel_count(rows: int, columns: int, error: type[ImageError]) -> None:
         raise error(f"the image asks for {rows} × {columns} pixels; at most {MAX_PIXELS} are read")
 
 
-def inflate(data: bytes, error: type[ImageError]) -> bytes:
-    """Undo raw DEFLATE, to at most `MAX_FILE_BYTES`."""
-    stream = zlib.decompressobj(-zlib.MAX_WBITS)
+def check_inflated_size(data: bytes, error: type[ImageError]) -> None:
+    """Refuse raw DEFLATE data that would give more than `MAX_INFLATED_BYTES`, holding 16 MiB of them at a time."""
+    stream, size = zlib.decompressobj(-zlib.MAX_WBITS), 0
     try:
-        content = stream.decompress(data, MAX_FILE_BYTES)
+        while data and size <= MAX_INFLATED_BYTES:
+            size += len(stream.decompress(data, 2**24))
+            data = stream.unconsumed_tail
     except zlib.error:
-        raise error("the deflated data set is damaged; ask for the file again") from None
-    if stream.unconsumed_tail:
-        raise error(f"the data set inflates to more than {MAX_FILE_BYTES} bytes, more than is read")
-    return content
+        raise error("the deflated data set is damaged; export the file again") from None
+    if size > MAX_INFLATED_BYTES:
+        raise error(f"the data set inflates to more than {MAX_INFLATED_BYTES} bytes, more than is read")
 
 
 def codestream_size(stream: bytes) -> tuple[int, int] | None:

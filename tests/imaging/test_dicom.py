@@ -255,7 +255,7 @@ def test_every_truncation_is_refused(write, tmp_path):
 
 
 def test_deflated_bomb_is_refused_before_it_is_inflated(write, build_dataset, monkeypatch):
-    monkeypatch.setattr("mediml.imaging.limits.MAX_FILE_BYTES", 100_000)
+    monkeypatch.setattr("mediml.imaging.limits.MAX_INFLATED_BYTES", 100_000)
     dataset = build_dataset(np.zeros((400, 400), np.uint16))
     dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
     path = write(dataset=dataset)
