@@ -92,14 +92,13 @@ class Adam(Optimizer):
             names = ("exp_avg", "exp_avg_sq") + (("max_exp_avg_sq",) if group["amsgrad"] else ())
             state.update({name: from_array(np.zeros(param.shape, param.dtype), param.device) for name in names})
         largest = state["max_exp_avg_sq"]._array if group["amsgrad"] else None
-        state["step"]._array += 1
         kernels.adam_update(
             param._array,
             grad._array,
             state["exp_avg"]._array,
             state["exp_avg_sq"]._array,
             largest,
-            int(state["step"].item()),
+            int(state["step"].item()) + 1,
             float(group["lr"]),
             *(float(beta) for beta in group["betas"]),
             float(group["eps"]),
@@ -107,6 +106,7 @@ class Adam(Optimizer):
             bool(group["decoupled_weight_decay"]),
             bool(group["maximize"]),
         )
+        state["step"]._array += 1
 
 
 class AdamW(Adam):

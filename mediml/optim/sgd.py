@@ -83,12 +83,19 @@ class SGD(Optimizer):
         kernels = backend("optim", param, grad)
         buffer, is_first = None, False
         if group["momentum"] != 0:
-            state = self.state[param]
-            is_first = state.get("momentum_buffer") is None
-            if is_first:
-                state["momentum_buffer"] = from_array(np.empty_like(param._array), param.device)
-            buffer = state["momentum_buffer"]._array
+            buffer = self.state[param].get("momentum_buffer")
+            is_first = buffer is None
+            if buffer is None:
+                buffer = from_array(np.empty_like(param._array), param.device)
         numbers = (float(group[name]) for name in ("lr", "momentum", "dampening", "weight_decay"))
         kernels.sgd_update(
-            param._array, grad._array, buffer, is_first, *numbers, bool(group["nesterov"]), bool(group["maximize"])
+            param._array,
+            grad._array,
+            None if buffer is None else buffer._array,
+            is_first,
+            *numbers,
+            bool(group["nesterov"]),
+            bool(group["maximize"]),
         )
+        if is_first:
+            self.state[param]["momentum_buffer"] = buffer
