@@ -1,0 +1,6 @@
+"""Our speed against PyTorch's on the same processor: the ratio of its time to ours, never an absolute time.
+
+* `timing`: two callables in turn, in one process, warm, with the same number of threads.
+* `operators`, `steps`: what is timed, of the shapes and models that the lessons use.
+* `runner`: refuses to time what does not agree with PyTorch. `mediml bench` prints it.
+"""

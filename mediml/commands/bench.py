@@ -1,0 +1,74 @@
+"""`mediml bench`: how fast are our kernels beside PyTorch's?"""
+
+import argparse
+import itertools
+import json
+import platform
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mediml.bench.runner import Row
+
+SUMMARY = "time our operators and training steps against PyTorch's, in turn, with the same threads"
+
+QUICK_SECONDS = {"ops": 0.1, "steps": 0.5}
+SECONDS = {"ops": 1.0, "steps": 10.0}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("what", choices=("ops", "steps"), help="single operators, or whole training steps")
+    parser.add_argument("--only", metavar="GLOB", default="*", help="names, such as 'conv2d forward*' (default: all)")
+    parser.add_argument("--threads", metavar="N", type=int, help="threads of either (default: the cores at hand)")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the time, for a first impression")
+    parser.add_argument("--json", metavar="PATH", help="write the rows there as JSON ('-': standard output)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from kernels.parallel import thread_count
+    from mediml.bench.runner import bench_ops, bench_steps
+    from mediml.verify.peers import PyTorch
+
+    bench = bench_ops if arguments.what == "ops" else bench_steps
+    count = thread_count() if arguments.threads is None else arguments.threads
+    if count < 1:
+        raise ValueError(f"--threads: expected at least 1, got {count}")
+    seconds = (QUICK_SECONDS if arguments.quick else SECONDS)[arguments.what]
+    rows = bench(arguments.only, count, seconds, lambda chosen: tqdm(chosen, "bench", leave=False, disable=None))
+    about = {"compared_with": PyTorch().name, "threads": count, "processor": _processor()}
+    text = json.dumps({**about, "rows": [asdict(row) for row in rows]}, indent=1) + "\n"
+    if arguments.json == "-":
+        sys.stdout.write(text)
+    else:
+        if arguments.json:
+            Path(arguments.json).write_text(text, encoding="utf-8")
+        _print(rows, about)
+    return 0
+
+
+def _print(rows: "list[Row]", about: dict[str, Any]) -> None:
+    from mediml.bench.runner import geometric_mean
+
+    width = max(len(row.name) for row in rows)
+    print(f"{'':{width}} {'ours ms':>9} {'PyTorch ms':>10} {'ratio':>6} {'runs':>5}")
+    for row in rows:
+        print(f"{row.name:{width}} {row.ours_ms:9.3f} {row.peer_ms:10.3f} {row.ratio:6.2f} {row.runs:5d}")
+    print("\nGeometric mean of the ratios (PyTorch's time over ours; above 1, ours is faster)")
+    for group, members in itertools.groupby(sorted(rows, key=lambda row: row.group), key=lambda row: row.group):
+        ratios = [row.ratio for row in members]
+        print(f"  {group:45} {geometric_mean(ratios):6.2f}  ({len(ratios)}: {min(ratios):.2f} to {max(ratios):.2f})")
+    print(f"{about['compared_with']}, {about['threads']} threads each, {about['processor']}")
+
+
+def _processor() -> str:
+    """The processor's name, where the system tells it."""
+    information = Path("/proc/cpuinfo")
+    if information.exists():
+        for line in information.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
