@@ -38,7 +38,7 @@ METADATA = {
 
 #: A line of the source that ends between two Chinese characters: a notebook would show a gap there.
 _CHINESE = "[\u2014\u2018-\u201d\u2026\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]"
-_CHINESE_LINE_END = re.compile(rf"(?<={_CHINESE})\n *(?={_CHINESE})")
+_CHINESE_LINE_END = re.compile(rf"(?:(?<={_CHINESE})|(?<={_CHINESE}\*\*))\n *(?=(?:\*\*)?{_CHINESE})")
 
 
 def main(arguments: list[str] | None = None) -> int:
