@@ -39,6 +39,12 @@ def test_reads_grey_and_colour(tmp_path, channels, expected):
     assert data.shared == {}
 
 
+def test_arrays_in_fortran_order(tmp_path):
+    arrays = _arrays()
+    path = _write(tmp_path, {key: np.asfortranarray(array) for key, array in arrays.items()})
+    np.testing.assert_array_equal(load(path).train.images, arrays["train_images"])
+
+
 def test_save_and_load(tmp_path):
     arrays = _arrays((3,))
     parts = [
