@@ -46,7 +46,7 @@ class Step:
         generator = np.random.default_rng(0)
         images = generator.standard_normal(self.images).astype(np.float32)
         labels = generator.integers(0, self.classes, self.images[0])
-        shape: dict[str, Any] = {
+        size: dict[str, Any] = {
             "in_channels": self.images[1],
             "num_classes": self.classes,
             "image_size": self.images[2:],
