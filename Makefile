@@ -17,6 +17,8 @@ TESTS ?= tests
 export PIP_CONSTRAINT = constraints.txt
 export PIP_BUILD_CONSTRAINT = constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# PyTorch's threads wait without spinning: the tests run in several processes at once.
+export OMP_WAIT_POLICY = passive
 
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout 120 --nbval-kernel-startup-timeout 60 \
 	--nbval-sanitize-with lessons/sanitize.cfg
@@ -34,7 +36,7 @@ test-code: $(VENV)/.with-dev
 
 test-lessons: $(VENV)/.with-dev
 	$(BIN)/python lessons/build.py --check
-	$(BIN)/python -m pytest $(NBVAL) lessons/en lessons/zh
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(NBVAL) lessons/en lessons/zh
 
 learn: $(VENV)/.with-lessons
 	$(BIN)/jupyter lab --notebook-dir=lessons
