@@ -63,9 +63,13 @@ a{color:var(--accent)}
 .blank span{padding:.6em 0 0}
 table.checks thead{display:none}table.checks tr{display:block;border-top:1px solid var(--line);padding:.5em 0}
 table.checks td,table.checks tbody th{display:block;border:0;padding:.1em 0}}
-@media print{body{background:#fff;font-size:11pt}main{max-width:none;padding:0}section,.outcome{break-inside:avoid;
-border-radius:0}.notice{-webkit-print-color-adjust:exact;print-color-adjust:exact}.level,.outcome{
--webkit-print-color-adjust:exact;print-color-adjust:exact}.figures{grid-template-columns:1fr 1fr}}
+@page{margin:16mm 13mm}
+@media print{body{background:#fff;font-size:9.5pt;line-height:1.4}main{max-width:none;padding:0}header{padding:8px 0 0}
+section,.outcome{border-radius:0;padding:10px 12px;margin:8px 0}tr,li,figure,.outcome,.reader{break-inside:avoid}
+h2{break-after:avoid}table,.soft,figcaption,.level,thead th{font-size:9pt}
+.figures{grid-template-columns:1fr 1fr;gap:10px}.figures.three{grid-template-columns:1fr 1fr 1.3fr}
+.three figure.wide{grid-column:auto}th,td{padding:.25em .8em .25em 0}
+.notice,.level,.outcome{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
 """
 
 
@@ -106,7 +110,9 @@ def page(title: str, body: list[Markup], language: Language) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f'<meta name="robots" content="noindex">\n'
-        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
+        f"<title>{escape(title)}</title>\n<style>{STYLE}"
+        # On paper each sheet carries the notice; the sentences of a language hold no quotation mark or backslash.
+        f'@page{{@top-center{{content:"{language("notice")}";font:700 9pt sans-serif}}}}</style>\n</head>\n<body>\n'
         + element("div", language("notice"), class_="notice", role="note")
         + "\n"
         + element("main", *body)

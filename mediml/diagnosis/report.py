@@ -130,7 +130,9 @@ def _figures(study: Study, facts: ModelFacts, language: Language, pictures: Mapp
         )
         if name in pictures
     ]
-    return _section(language("section_figures"), element("div", *shown, class_="figures")) if shown else Markup("")
+    return (
+        _section(language("section_figures"), element("div", *shown, class_="figures three")) if shown else Markup("")
+    )
 
 
 def _checks(study: Study, language: Language) -> Markup:
@@ -259,7 +261,13 @@ def _reader(language: Language) -> Markup:
         for key in ("finding", "agrees", "comment", "name")
     ]
     lead = element("p", language("reader_lead"))
-    return _section(language("section_reader"), lead, element("div", *lines, class_="blank"))
+    return element(
+        "section",
+        element("h2", language("section_reader")),
+        lead,
+        element("div", *lines, class_="blank"),
+        class_="reader",
+    )
 
 
 def _section(title: str, *children: Markup) -> Markup:

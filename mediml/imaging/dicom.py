@@ -260,8 +260,9 @@ def _silent_pydicom() -> Iterator[None]:
     logger = logging.getLogger("pydicom")
     with _quiet, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        disabled, logger.disabled = logger.disabled, True
+        level = logger.level
+        logger.setLevel(logging.CRITICAL + 1)  # its decoders' loggers inherit the level, but not `disabled`
         try:
             yield
         finally:
-            logger.disabled = disabled
+            logger.setLevel(level)
