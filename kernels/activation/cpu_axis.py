@@ -224,69 +224,84 @@ def _block(block, inner):
 
 
 @elementary.formula
-def _column_sums(x, largest, acc):
-    """For each column the largest number, and the sum of e^(x - largest)."""
-    for i in range(largest.size):
-        largest[i] = x[0, i]
-        acc[i] = type(x[0, i])(0)
+def _column_largest(x, first, stop, largest):
+    """For each column the largest number that is not NaN (a NaN shows in the sum later)."""
+    row = x[0][first:stop]
+    for i in range(row.size):
+        largest[i] = row[i]
     for k in range(1, x.shape[0]):
-        for i in range(largest.size):
-            largest[i] = x[k, i] if x[k, i] > largest[i] else largest[i]
-    for k in range(x.shape[0]):
-        for i in range(largest.size):
-            acc[i] += elementary.exp(x[k, i] - largest[i])
+        row = x[k][first:stop]
+        for i in range(row.size):
+            largest[i] = row[i] if row[i] > largest[i] else largest[i]
 
 
 @kernel
 def _softmax_columns(lo, hi, x, y, largest, acc):
     for block in range(lo, hi):
-        o, i, stop = _block(block, x.shape[2])
-        part, result, top, total = x[o, :, i:stop], y[o, :, i:stop], largest[o, i:stop], acc[o, i:stop]
-        _column_sums(part, top, total)
-        for k in range(part.shape[0]):
-            for i in range(top.size):
-                result[k, i] = elementary.exp(part[k, i] - top[i]) / total[i]
+        o, first, stop = _block(block, x.shape[2])
+        top, total = largest[o][first:stop], acc[o][first:stop]
+        _column_largest(x[o], first, stop, top)
+        total[:] = 0
+        for k in range(x.shape[1]):
+            row, result = x[o, k][first:stop], y[o, k][first:stop]
+            for i in range(row.size):
+                result[i] = elementary.exp(row[i] - top[i])
+                total[i] += result[i]
+        for k in range(x.shape[1]):
+            result = y[o, k][first:stop]
+            for i in range(result.size):
+                result[i] /= total[i]
 
 
 @kernel
 def _log_softmax_columns(lo, hi, x, y, largest, acc):
     for block in range(lo, hi):
-        o, i, stop = _block(block, x.shape[2])
-        part, result, top, total = x[o, :, i:stop], y[o, :, i:stop], largest[o, i:stop], acc[o, i:stop]
-        _column_sums(part, top, total)
-        for i in range(top.size):
+        o, first, stop = _block(block, x.shape[2])
+        top, total = largest[o][first:stop], acc[o][first:stop]
+        _column_largest(x[o], first, stop, top)
+        total[:] = 0
+        for k in range(x.shape[1]):
+            row = x[o, k][first:stop]
+            for i in range(row.size):
+                total[i] += elementary.exp(row[i] - top[i])
+        for i in range(total.size):
             total[i] = math.log(total[i])
-        for k in range(part.shape[0]):
-            for i in range(top.size):
-                result[k, i] = (part[k, i] - top[i]) - total[i]
+        for k in range(x.shape[1]):
+            row, result = x[o, k][first:stop], y[o, k][first:stop]
+            for i in range(row.size):
+                result[i] = (row[i] - top[i]) - total[i]
 
 
 @kernel
 def _softmax_columns_backward(lo, hi, grad_y, y, grad_x, _, acc):
     for block in range(lo, hi):
-        o, i, stop = _block(block, y.shape[2])
-        grad, part, result, total = grad_y[o, :, i:stop], y[o, :, i:stop], grad_x[o, :, i:stop], acc[o, i:stop]
+        o, first, stop = _block(block, y.shape[2])
+        total = acc[o][first:stop]
         total[:] = 0
-        for k in range(part.shape[0]):
-            for i in range(total.size):
-                total[i] += grad[k, i] * part[k, i]
-        for k in range(part.shape[0]):
-            for i in range(total.size):
-                result[k, i] = part[k, i] * (grad[k, i] - total[i])
+        for k in range(y.shape[1]):
+            grad, row = grad_y[o, k][first:stop], y[o, k][first:stop]
+            for i in range(row.size):
+                total[i] += grad[i] * row[i]
+        for k in range(y.shape[1]):
+            grad, row, result = grad_y[o, k][first:stop], y[o, k][first:stop], grad_x[o, k][first:stop]
+            for i in range(row.size):
+                result[i] = row[i] * (grad[i] - total[i])
 
 
 @kernel
 def _log_softmax_columns_backward(lo, hi, grad_y, y, grad_x, _, acc):
     for block in range(lo, hi):
-        o, i, stop = _block(block, y.shape[2])
-        grad, part, result, total = grad_y[o, :, i:stop], y[o, :, i:stop], grad_x[o, :, i:stop], acc[o, i:stop]
+        o, first, stop = _block(block, y.shape[2])
+        total = acc[o][first:stop]
         total[:] = 0
-        for k in range(part.shape[0]):
-            for i in range(total.size):
-                total[i] += grad[k, i]
-        for k in range(part.shape[0]):
-            for i in range(total.size):
-                result[k, i] = grad[k, i] - elementary.exp(part[k, i]) * total[i]
+        for k in range(y.shape[1]):
+            grad = grad_y[o, k][first:stop]
+            for i in range(grad.size):
+                total[i] += grad[i]
+        for k in range(y.shape[1]):
+            grad, row, result = grad_y[o, k][first:stop], y[o, k][first:stop], grad_x[o, k][first:stop]
+            for i in range(row.size):
+                result[i] = grad[i] - elementary.exp(row[i]) * total[i]
 
 
 @kernel

@@ -18,11 +18,8 @@ from kernels.parallel import for_each
 
 __all__ = ["in_double", "over_elements"]
 
-#: Elementary operations per element, for the choice between one thread and several.
-OPERATIONS = 4
 
-
-def over_elements(formula, *arrays, parameters=()):
+def over_elements(formula, *arrays, parameters=(), operations=4):
     """The array of ``formula(arrays[0][i], …, *parameters)``.
 
     Parameters
@@ -32,6 +29,8 @@ def over_elements(formula, *arrays, parameters=()):
     *arrays : one or two ndarrays of one shape and dtype, float32 or float64
     parameters : tuple of float
         Rounded to the dtype of the arrays, so that a comparison with a threshold is one of equals.
+    operations : int
+        Cost of one element in elementary operations, for the choice between one thread and several.
 
     Returns
     -------
@@ -42,7 +41,7 @@ def over_elements(formula, *arrays, parameters=()):
     y = empty(arrays[0].shape, dtype)
     flat = [readable(array).reshape(-1) for array in (*arrays, y)]
     parameters = tuple(dtype.type(parameter) for parameter in parameters)
-    for_each(_loop_over(formula, len(arrays)), y.size, y.size * OPERATIONS, *flat, parameters)
+    for_each(_loop_over(formula, len(arrays)), y.size, y.size * operations, *flat, parameters)
     return y
 
 

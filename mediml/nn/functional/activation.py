@@ -57,9 +57,9 @@ def rrelu(
     if not training:
         return leaky_relu(input, (lower + upper) / 2, inplace)
     _require_float("rrelu", input)
-    slopes = generator().uniform(lower, upper, input.shape).astype(input.dtype)
-    slopes = from_array(np.where(input._array <= 0, slopes, input.dtype.type(1)), input.device)
-    result = (input.clone() if inplace else input) * slopes
+    drawn = generator().uniform(lower, upper, input.shape).astype(input.dtype)
+    slopes = np.where(input._array <= 0, drawn, input.dtype.type(1))
+    result = (input.clone() if inplace else input) * from_array(slopes, input.device)
     return input._overwrite(result) if inplace else result
 
 
