@@ -170,7 +170,8 @@ def test_functional_groups_hold_for_their_frame(write):
     measures.PixelSpacing = ["2", "3"]
     shared.PixelMeasuresSequence = [measures]
     path = write(np.ones((2, 2, 2), np.uint16), NumberOfFrames=2, SharedFunctionalGroupsSequence=[shared],
-                 PerFrameFunctionalGroupsSequence=[group("10"), group("20")])  # fmt: skip
+                 PerFrameFunctionalGroupsSequence=[group("10"), group("20")],
+                 RescaleSlope="3", RescaleIntercept="0")  # fmt: skip
     image = read_image(path, frame=1)
     assert image.values[0, 0] == 20 and image.units == "HU" and image.spacing_mm == (2, 3)
 
