@@ -22,7 +22,7 @@ Where the numbers stand is told by tables of offsets, so that one kernel serves 
 """
 
 from kernels.jit import kernel
-from kernels.simd import add, fma, lanes, load, load_splat, splat, store
+from kernels.simd import add, element, fma, lanes, load, load_splat, splat, store
 
 __all__ = ["ROWS", "add_tile", "fill_rows"]
 
@@ -50,13 +50,19 @@ def add_tile(a, rows, first_row, a_steps, b, b_start, b_steps, begin, end, tile,
     All arrays are flat; the tile is `ROWS` vectors in `tile` from `at` on. The offsets must lie inside.
     """
     width = lanes(tile)
-    r0, r1, r2, r3 = rows[first_row], rows[first_row + 1], rows[first_row + 2], rows[first_row + 3]
-    r4, r5, r6, r7 = rows[first_row + 4], rows[first_row + 5], rows[first_row + 6], rows[first_row + 7]
+    r0 = element(rows, first_row)
+    r1 = element(rows, first_row + 1)
+    r2 = element(rows, first_row + 2)
+    r3 = element(rows, first_row + 3)
+    r4 = element(rows, first_row + 4)
+    r5 = element(rows, first_row + 5)
+    r6 = element(rows, first_row + 6)
+    r7 = element(rows, first_row + 7)
     for part in range(begin, end, _PART):
         s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = splat(a.dtype.type(0))
         for k in range(part, min(part + _PART, end)):
-            v = load(b, b_start + b_steps[k])
-            i = a_steps[k]
+            v = load(b, b_start + element(b_steps, k))
+            i = element(a_steps, k)
             s0 = fma(load_splat(a, r0 + i), v, s0)
             s1 = fma(load_splat(a, r1 + i), v, s1)
             s2 = fma(load_splat(a, r2 + i), v, s2)

@@ -23,7 +23,19 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
-__all__ = ["LANES", "add", "fma", "lanes", "load", "load_splat", "splat", "store", "store_part"]
+__all__ = [
+    "LANES",
+    "add",
+    "copy_transposed",
+    "element",
+    "fma",
+    "lanes",
+    "load",
+    "load_splat",
+    "splat",
+    "store",
+    "store_part",
+]
 
 #: Lanes of a vector, by the dtype of its numbers.
 LANES = {np.dtype(np.float32): 16, np.dtype(np.float64): 8}
@@ -88,6 +100,17 @@ def load(typing_context, array, offset):
 
 
 @intrinsic
+def element(typing_context, array, offset):
+    """array[offset] of a flat array, where Numba would first look whether the offset counts from the end."""
+
+    def codegen(context, builder, signature, args):
+        pointer = _pointer(context, builder, signature.args[0], args[0], args[1], None, args[1], args[1])
+        return builder.load(pointer)
+
+    return array.dtype(array, types.intp), codegen
+
+
+@intrinsic
 def load_splat(typing_context, array, offset):
     """array[offset] of a flat array in every lane."""
     vector = _VECTORS[array.dtype]
@@ -134,6 +157,50 @@ def store_part(typing_context, array, offset, value, first, stop):
         return context.get_dummy_value()
 
     return types.void(array, types.intp, vector, types.intp, types.intp), codegen
+
+
+@intrinsic
+def copy_transposed(typing_context, source, start, step, target, at):
+    """target[at + i * L + j] = source[start + j * step + i] for all i, j < L = lanes(target), for flat arrays.
+
+    A square of L by L numbers is loaded as L vectors; its halves are exchanged, then the quarters in each half, and so
+    on: L log2(L) exchanges instead of L * L single stores.
+    """
+    vector = _VECTORS[source.dtype]
+    count = vector.count
+
+    def address(context, builder, array_type, array, offset):
+        last = builder.add(offset, ir.Constant(offset.type, count - 1))
+        return _pointer(context, builder, array_type, array, offset, vector, offset, last)
+
+    def codegen(context, builder, signature, args):
+        source, start, step, target, at = args
+        align, rows = vector.element.bitwidth // 8, []
+        for j in range(count):
+            offset = builder.add(start, builder.mul(step, ir.Constant(step.type, j)))
+            rows.append(builder.load(address(context, builder, signature.args[0], source, offset), align=align))
+        half = count // 2
+        while half:
+            _exchange_blocks(builder, rows, half)
+            half //= 2
+        for i in range(count):
+            offset = builder.add(at, ir.Constant(at.type, i * count))
+            builder.store(rows[i], address(context, builder, signature.args[3], target, offset), align=align)
+        return context.get_dummy_value()
+
+    return types.void(source, types.intp, types.intp, target, types.intp), codegen
+
+
+def _exchange_blocks(builder, rows, size):
+    """Exchange the upper right with the lower left block of `size` by `size` in each square of twice that size."""
+    count = len(rows)
+    upper = [j if not j & size else count + j - size for j in range(count)]
+    lower = [j + size if not j & size else count + j for j in range(count)]
+    masks = [ir.Constant(ir.VectorType(_INT32, count), mask) for mask in (upper, lower)]
+    for i in range(count):
+        if not i & size:
+            pair = rows[i], rows[i + size]
+            rows[i], rows[i + size] = (builder.shuffle_vector(*pair, mask) for mask in masks)
 
 
 @intrinsic

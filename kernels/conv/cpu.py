@@ -19,7 +19,7 @@ import numpy as np
 
 from kernels.conv import shapes
 from kernels.conv.cpu_pad import pad_backward_x, pad_forward
-from kernels.conv.loops import add_up, convolve, correlate, scatter_exactly, sum_planes
+from kernels.conv.loops import add_up, convolve, correlate, pack, scatter_exactly, sum_planes
 from kernels.conv.plan import plan_backward_weight, plan_backward_x, plan_forward
 from kernels.gemm import ROWS
 from kernels.memory import empty, readable, zeros
@@ -122,9 +122,14 @@ def _backward_x(op, rank, grad_y, weight, x_shape, stride, padding, dilation, gr
 
 def _run(plan, source, weight, bias, target, source_shape, target_shape, channels, row_step):
     """Launch the loop that forward and backward_x share."""
-    arrays = readable(source).reshape(-1), readable(weight).reshape(-1), bias, target.reshape(-1)
-    tables = plan.a_steps, plan.b_steps, plan.phases_in, plan.phases_out
-    sizes = (*channels, weight.size // channels[0], row_step, plan.pitch)
+    groups, rows = channels[0], channels[2]
+    packed_rows = groups * -(-rows // ROWS) * ROWS
+    packed = empty(packed_rows * len(plan.a_steps), weight.dtype)
+    weights = readable(weight).reshape(-1), plan.a_steps, packed
+    for_each(pack, packed_rows, packed.size, *weights, (rows, weight.size // groups, row_step))
+    arrays = readable(source).reshape(-1), packed, bias, target.reshape(-1)
+    tables = np.arange(len(plan.b_steps)) * ROWS, plan.b_steps, plan.phases_in, plan.phases_out
+    sizes = (*channels, plan.pitch)
     layout = source_shape[2:], target_shape[2:], plan.band, plan.bands, plan.extent, *plan.steps
     width = LANES[target.dtype]
     slack = width + plan.extent[2]  # the last vector reaches over the end
@@ -159,16 +164,17 @@ def _backward_weight(op, rank, grad_y, x, weight_shape, stride, padding, dilatio
     panels = -(-per_group // width)
     partial = empty(plan.parts * groups * panels * len(plan.rows) * width, x.dtype)
     arrays = readable(x).reshape(-1), readable(grad_y).reshape(-1), partial
-    sizes = (x_shape[0], groups, w_shape[1], per_group, plan.parts, panels)
+    sizes = (x_shape[0], groups, w_shape[1], per_group, plan.parts, plan.chunks, plan.pictures)
     layout = x_shape[2:], y_shape[2:], plan.band, plan.bands, plan.extent, geometry[0], geometry[1]
-    positions = math.prod(plan.band)
-    panel_steps = np.arange(positions, dtype=np.int64) * width
+    positions = plan.pictures * math.prod(plan.band)
+    tables = plan.rows, np.arange(positions) * width, np.zeros((1, 3), np.int64)
 
     def work(lo, hi):
-        scratch = empty(plan.copy_elements, x.dtype), empty(positions * width, x.dtype), empty(positions, np.int64)
-        correlate(lo, hi, *arrays, *scratch, plan.rows, panel_steps, np.zeros((1, 3), np.int64), sizes, *layout)
+        copy = empty(plan.pictures * plan.copy_elements, x.dtype)
+        scratch = copy, empty(positions * width, x.dtype), empty(positions, np.int64)
+        correlate(lo, hi, *arrays, *scratch, *tables, sizes, *layout)
 
-    for_each(work, plan.parts * groups * panels, grad_y.size * math.prod(w_shape[1:]) / ROWS)
+    for_each(work, plan.parts * groups * plan.chunks, grad_y.size * math.prod(w_shape[1:]) / ROWS)
     grad_weight = empty(weight_shape, x.dtype)
     by_part = partial.reshape(plan.parts, groups, panels, len(plan.rows), width)
     for_each(add_up, w_shape[0], partial.size, by_part, grad_weight.reshape(w_shape[0], -1))

@@ -1,19 +1,33 @@
 """The compiled loops of ``cpu.py``. All arrays are flat; tuples are (depth, height, width). See ``plan.py``."""
 
-from kernels.gemm import ROWS, add_tile, fill_rows
+from kernels.gemm import ROWS, add_tile
 from kernels.jit import REASSOCIATE, kernel
-from kernels.simd import lanes, load, splat, store, store_part
+from kernels.simd import copy_transposed, lanes, load, splat, store, store_part
 
-__all__ = ["add_up", "convolve", "correlate", "scatter_exactly", "sum_planes"]
+__all__ = ["add_up", "convolve", "correlate", "pack", "scatter_exactly", "sum_planes"]
+
+
+@kernel
+def pack(lo, hi, weight, steps, packed, sizes):
+    """Lay the weights of eight rows side by side, tap by tap, as the innermost loop meets them; one item is a row."""
+    rows, group_weights, row_step = sizes
+    blocks = -(-rows // ROWS)
+    for item in range(lo, hi):
+        group, row = item // (blocks * ROWS), item % (blocks * ROWS)
+        at = (item // ROWS) * len(steps) * ROWS + item % ROWS
+        start = group * group_weights + row * row_step
+        for k in range(len(steps)):
+            packed[at + k * ROWS] = weight[start + steps[k]] if row < rows else 0
 
 
 @kernel
 def convolve(
-    lo, hi, source, weight, bias, target, copy, tile, rows, a_steps, b_steps, phases_in, phases_out, sizes,
+    lo, hi, source, packed, bias, target, copy, tile, rows, a_steps, b_steps, phases_in, phases_out, sizes,
     size_in, size_out, band, bands, extent, step_in, step_out, lead_in, lead_out, first, counts,
 ):  # fmt: skip
     """Forward and backward_x: one item is a picture, a group of its channels and a band of the output."""
-    groups, C_source, C_target, group_weights, row_step, pitch = sizes
+    groups, C_source, C_target, pitch = sizes
+    blocks = -(-C_target // ROWS)
     plane_in, plane_out = size_in[0] * size_in[1] * size_in[2], size_out[0] * size_out[1] * size_out[2]
     for item in range(lo, hi):
         outer, (b_d, b_h, b_w) = _split(item, bands)
@@ -22,9 +36,10 @@ def convolve(
         w_count = min(band[2], counts[2] - w_0)
         d_0, h_0, w_0 = d_0 + first[0], h_0 + first[1], w_0 + first[2]
         begin = (step_in[0] * d_0 - lead_in[0], step_in[1] * h_0 - lead_in[1], step_in[2] * w_0 - lead_in[2])
-        _copy(source, outer * C_source * plane_in, size_in, C_source, phases_in, begin, step_in, extent, pitch, copy)
+        _copy(source, outer * C_source * plane_in, size_in, C_source, phases_in, begin, step_in, extent, pitch, copy, 0)
         first_row = outer % groups * C_target
-        fill_rows(rows, outer % groups * group_weights, row_step, C_target)
+        for r in range(blocks * ROWS):
+            rows[r] = (outer % groups * blocks + r // ROWS) * len(b_steps) * ROWS + r % ROWS
         for phase in range(len(phases_out)):
             taps_begin, taps_end = phases_out[phase, 3], phases_out[phase, 4]
             d_out = step_out[0] * d_0 + phases_out[phase, 0] - lead_out[0]
@@ -42,7 +57,7 @@ def convolve(
                         count = min(ROWS, C_target - r)
                         _begin(tile, bias, first_row + r, count)
                         b_start = d * extent[1] * pitch + q
-                        add_tile(weight, rows, r, a_steps, copy, b_start, b_steps, taps_begin, taps_end, tile, 0)
+                        add_tile(packed, rows, r, a_steps, copy, b_start, b_steps, taps_begin, taps_end, tile, 0)
                         _write(tile, count, q, target, place + r * plane_out, steps, inside)
 
 
@@ -51,31 +66,41 @@ def correlate(
     lo, hi, x, grad_y, partial, copy, panel, places, rows, panel_steps, phases, sizes,
     size_in, size_out, band, bands, extent, stride, padding,
 ):  # fmt: skip
-    """backward_weight: one item is a part of all bands of all pictures, a group, and a vector of output channels."""
-    N, groups, C_in, C_out, parts, panels = sizes
+    """backward_weight: one item is a part of all bands of all pictures, a group, and some of its output channels."""
+    N, groups, C_in, C_out, parts, chunks, pictures = sizes
     plane_in, plane_out = size_in[0] * size_in[1] * size_in[2], size_out[0] * size_out[1] * size_out[2]
-    total = N * bands[0] * bands[1] * bands[2]
-    tile_elements = len(rows) * lanes(panel)
+    width = lanes(panel)
+    panels = -(-C_out // width)
+    copy_elements = C_in * extent[0] * extent[1] * extent[2]
+    pieces = -(-N // pictures) * bands[0] * bands[1] * bands[2]
     for item in range(lo, hi):
-        part, group, first_channel = item // (groups * panels), item // panels % groups, item % panels * lanes(panel)
-        channels = min(lanes(panel), C_out - first_channel)
-        for i in range(item * tile_elements, (item + 1) * tile_elements):
-            partial[i] = 0
-        for piece in range(part * total // parts, (part + 1) * total // parts):
-            n, (b_d, b_h, b_w) = _split(piece, bands)
+        part, group, chunk = item // (groups * chunks), item // chunks % groups, item % chunks
+        first_panel, last_panel = chunk * panels // chunks, (chunk + 1) * panels // chunks
+        sums = ((part * groups + group) * panels + first_panel) * len(rows) * width
+        partial[sums : sums + (last_panel - first_panel) * len(rows) * width] = 0
+        for piece in range(part * pieces // parts, (part + 1) * pieces // parts):
+            first_picture, (b_d, b_h, b_w) = _split(piece, bands)
+            first_picture *= pictures
             origin = (b_d * band[0], b_h * band[1], b_w * band[2])
             begin = (
                 origin[0] * stride[0] - padding[0],
                 origin[1] * stride[1] - padding[1],
                 origin[2] * stride[2] - padding[2],
             )
-            x_start = (n * groups + group) * C_in * plane_in
-            _copy(x, x_start, size_in, C_in, phases, begin, (1, 1, 1), extent, extent[2], copy)
-            y_start = ((n * groups + group) * C_out + first_channel) * plane_out
-            count = _pack(grad_y, y_start, size_out, channels, origin, band, stride, extent, panel, places)
-            for r in range(0, len(rows), ROWS):
-                at = item * tile_elements + r * lanes(panel)
-                add_tile(copy, rows, r, places, panel, 0, panel_steps, 0, count, partial, at)
+            count = 0
+            for i in range(min(pictures, N - first_picture)):
+                x_start = ((first_picture + i) * groups + group) * C_in * plane_in
+                at = i * copy_elements
+                _copy(x, x_start, size_in, C_in, phases, begin, (1, 1, 1), extent, extent[2], copy, at)
+                count = _places(at, origin, size_out, band, stride, extent, places, count)
+            for p in range(first_panel, last_panel):
+                channels, done = min(width, C_out - p * width), 0
+                for i in range(min(pictures, N - first_picture)):
+                    y_start = (((first_picture + i) * groups + group) * C_out + p * width) * plane_out
+                    done = _pack(grad_y, y_start, size_out, channels, origin, band, panel, done)
+                for r in range(0, len(rows), ROWS):
+                    at = sums + ((p - first_panel) * len(rows) + r) * width
+                    add_tile(copy, rows, r, places, panel, 0, panel_steps, 0, count, partial, at)
 
 
 @kernel
@@ -143,9 +168,8 @@ def _inside(start, step, count, size):
 
 
 @kernel
-def _copy(source, start, size, channels, phases, begin, step, extent, pitch, copy):
+def _copy(source, start, size, channels, phases, begin, step, extent, pitch, copy, at):
     """The padded copy: place (d, h, w) of a phase shows place begin + phase + (d, h, w) * step of the source, or 0."""
-    at = 0
     for _ in range(channels):
         for phase in range(len(phases)):
             d_0, h_0, w_0 = begin[0] + phases[phase, 0], begin[1] + phases[phase, 1], begin[2] + phases[phase, 2]
@@ -179,22 +203,35 @@ def _copy_row(source, row, step, low, high, pitch, copy, at):
 
 
 @kernel
-def _pack(grad_y, start, size, channels, origin, band, stride, extent, panel, places):
-    """Lay a band's gradients of some channels side by side, and note where each position begins in the copy."""
-    width = lanes(panel)
-    plane = size[0] * size[1] * size[2]
-    i = 0
+def _places(at, origin, size, band, stride, extent, places, i):
+    """Note where in the copy each position of a band begins, from number i on; returns the number after the last."""
     for d in range(min(band[0], size[0] - origin[0])):
         for h in range(min(band[1], size[1] - origin[1])):
+            row = at + (d * stride[0] * extent[1] + h * stride[1]) * extent[2]
+            for w in range(min(band[2], size[2] - origin[2])):
+                places[i] = row + w * stride[2]
+                i += 1
+    return i
+
+
+@kernel
+def _pack(grad_y, start, size, channels, origin, band, panel, i):
+    """Lay a band's gradients of some channels side by side, position by position, as `_places` counts them."""
+    width = lanes(panel)
+    plane = size[0] * size[1] * size[2]
+    rows, columns = min(band[1], size[1] - origin[1]), min(band[2], size[2] - origin[2])
+    if columns == size[2]:  # the rows follow one another
+        rows, columns = 1, rows * columns
+    squares = columns // width * width if channels == width else 0
+    for d in range(min(band[0], size[0] - origin[0])):
+        for h in range(rows):
             row = start + ((origin[0] + d) * size[1] + origin[1] + h) * size[2] + origin[2]
-            columns = min(band[2], size[2] - origin[2])
-            for w in range(columns):
-                places[i + w] = (d * stride[0] * extent[1] + h * stride[1]) * extent[2] + w * stride[2]
-            for lane in range(channels):
-                for w in range(columns):
+            for w in range(0, squares, width):
+                copy_transposed(grad_y, row + w, plane, panel, (i + w) * width)
+            for w in range(squares, columns):
+                for lane in range(channels):
                     panel[(i + w) * width + lane] = grad_y[row + lane * plane + w]
-            for lane in range(channels, width):
-                for w in range(columns):
+                for lane in range(channels, width):
                     panel[(i + w) * width + lane] = 0
             i += columns
     return i
@@ -223,7 +260,10 @@ def _write(tile, count, q, target, place, steps, inside):
         begin, end = max(w, w_low), min(w + length, w_high)
         if h_low <= h < h_high and begin < end:
             row = place + h * row_step
-            if column_step == 1:
+            if column_step == 1 and end - begin == width:
+                for r in range(count):
+                    store(target, row + r * plane + begin, load(tile, r * width))
+            elif column_step == 1:
                 for r in range(count):
                     part = load(tile, r * width)
                     store_part(target, row + r * plane + w - lane, part, lane + begin - w, lane + end - w)

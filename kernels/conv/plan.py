@@ -83,7 +83,9 @@ class WeightPlan:
     extent: tuple[int, int, int]
     copy_elements: int
     rows: np.ndarray  # where each channel and tap begins in the copy, filled up to whole tiles
+    pictures: int  # pictures whose bands are worked on together
     parts: int  # sums over parts of the batch, added up at the end
+    chunks: int  # shares of the output channels
 
 
 def _forward_axis(size_in, size_out, size_kernel, stride, padding, dilation):
@@ -139,9 +141,15 @@ def plan_backward_weight(x_shape, weight_shape, y_shape, stride, padding, dilati
     taps = (k_d[:, None, None] * size[1] + k_h[:, None]) * size[2] + k_w
     rows = (channels + taps).reshape(-1)
     rows = np.concatenate([rows, np.repeat(rows[-1:], -len(rows) % ROWS)])
-    panels = groups * -(-(weight_shape[0] // groups) // width)
-    parts = min(x_shape[0] * math.prod(counts), max(1, min(_MAX_PARTS, _PART_ELEMENTS // (panels * len(rows) * width))))
-    return WeightPlan(band, counts, size, weight_shape[1] * math.prod(size), rows, parts)
+    copy_elements = weight_shape[1] * math.prod(size)
+    pictures = 1
+    if math.prod(counts) == 1:
+        pictures = max(1, min(x_shape[0], _PANEL_POSITIONS // math.prod(band), _COPY_ELEMENTS // max(copy_elements, 1)))
+    panels = -(-(weight_shape[0] // groups) // width)
+    pieces = -(-x_shape[0] // pictures) * math.prod(counts)
+    parts = min(pieces, max(1, min(_MAX_PARTS, _PART_ELEMENTS // max(groups * panels * len(rows) * width, 1))))
+    chunks = min(panels, -(-_MIN_ITEMS // (parts * groups)))
+    return WeightPlan(band, counts, size, copy_elements, rows, pictures, parts, chunks)
 
 
 def _thin_bands(counts, elements):

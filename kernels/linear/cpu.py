@@ -19,7 +19,7 @@ from kernels.jit import REASSOCIATE, kernel
 from kernels.linear import shapes
 from kernels.memory import empty, readable
 from kernels.parallel import for_each
-from kernels.simd import LANES, lanes, load, store_part
+from kernels.simd import LANES, copy_transposed, lanes, load, store_part
 
 __all__ = [
     "linear_backward_bias", "linear_backward_weight", "linear_backward_x", "linear_forward", "matmul_backward_a",
@@ -158,8 +158,11 @@ def _pack(b, start, inner_step, column_step, inner, columns, panel):
             for lane in range(columns):
                 panel[k * width + lane] = b[start + k * inner_step + lane]
     else:
+        squares = inner // width * width if inner_step == 1 and columns == width else 0
+        for k in range(0, squares, width):
+            copy_transposed(b, start + k, column_step, panel, k * width)
         for lane in range(columns):
-            for k in range(inner):
+            for k in range(squares, inner):
                 panel[k * width + lane] = b[start + k * inner_step + lane * column_step]
 
 
