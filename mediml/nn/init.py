@@ -3,8 +3,8 @@
 References
 ----------
 X. Glorot, Y. Bengio, "Understanding the difficulty of training deep feedforward neural networks", AISTATS 2010.
-K. He et al., "Delving deep into rectifiers", ICCV 2015. A. M. Saxe et al., "Exact solutions to the nonlinear dynamics of
-learning in deep linear neural networks", ICLR 2014.
+K. He et al., "Delving deep into rectifiers", ICCV 2015. A. M. Saxe et al., "Exact solutions to the nonlinear dynamics
+of learning in deep linear neural networks", ICLR 2014.
 """
 
 import math

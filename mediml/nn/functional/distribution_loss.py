@@ -8,7 +8,6 @@ import numpy as np
 from mediml.nn.functional.distance import at_least
 from mediml.nn.functional.reduction import reduced, reduction_name
 from mediml.ops.broadcasting import operands
-from mediml.ops.elementwise import where
 from mediml.tensor import Tensor
 
 __all__ = ["gaussian_nll_loss", "kl_div", "poisson_nll_loss"]
@@ -47,7 +46,8 @@ def kl_div(
     if log_target:
         loss = target.exp() * (target - input)
     else:
-        loss = where(target == 0, 0.0, target * target.log()) - target * input  # 0 log 0 counts as 0
+        positive = target.masked_fill(target == 0, 1)  # 0 log 0 counts as 0, which is 1 log 1
+        loss = positive * positive.log() - target * input
     loss = reduced(loss, reduction)
     return loss / input.shape[0] if over_batch and input.ndim else loss
 
@@ -72,7 +72,8 @@ def poisson_nll_loss(
     input, target = operands("poisson_nll_loss", input, target)
     loss = input.exp() - target * input if log_input else input - target * (input + eps).log()
     if full:
-        stirling = target * target.log() - target + 0.5 * (2 * math.pi * target).log()
+        many = target.masked_fill(target <= 1, 2)  # the formula is for large counts
+        stirling = many * many.log() - many + 0.5 * (2 * math.pi * many).log()
         loss = loss + stirling.masked_fill(target <= 1, 0)
     return reduced(loss, reduction)
 
