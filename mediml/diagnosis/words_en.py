@@ -27,7 +27,7 @@ WORDS = {
     "score_is": "A score is what a program computed from {pixels} grey values. It is not a diagnosis and not a "
     "finding.",
     # Sections
-    "section_figures": "What the model was given",
+    "section_figures": "The image, and what the model gets of it",
     "section_checks": "Checks of the input",
     "section_meaning": "What a score of this model is worth",
     "section_failures": "Known ways to fail",
@@ -39,9 +39,8 @@ WORDS = {
     "figure_image": "The image as it is meant to be seen. The frame is what the model gets: the largest square at the "
     "centre, as in the training data.",
     "figure_image_alt": "The radiograph with a square frame",
-    "figure_input": "What the model saw: the framed square, averaged to {size} × {size} pixels. What cannot be seen "
-    "here "
-    "cannot have counted.",
+    "figure_input": "What the model gets: the framed square, averaged to {size} × {size} pixels. What cannot be seen "
+    "here cannot count.",
     "figure_input_alt": "The same picture as {size} by {size} grey squares",
     "figure_maps": "The {count} maps of the first layer: orange where a filter responds, purple where it responds "
     "negatively. They show what the layer computes, not why the model decides.",

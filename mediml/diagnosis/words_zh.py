@@ -19,7 +19,7 @@ WORDS = {
     "score_above": "达到或高于工作点 {threshold}",
     "score_below": "低于工作点 {threshold}",
     "score_is": "得分只是程序由 {pixels} 个灰度值算出的数，不是诊断，也不是影像所见。",
-    "section_figures": "交给模型的内容",
+    "section_figures": "图像，以及模型从中得到的部分",
     "section_checks": "输入检查",
     "section_meaning": "这个模型的得分有多大分量",
     "section_failures": "已知的失效方式",
@@ -29,7 +29,7 @@ WORDS = {
     "section_reader": "阅片者的判断",
     "figure_image": "按应有方式显示的图像。方框内是交给模型的部分：居中的最大正方形，与训练数据的做法相同。",
     "figure_image_alt": "带正方形框的 X 线片",
-    "figure_input": "模型所见：框内区域按面积平均为 {size} × {size} 像素。这里看不见的，不可能起过作用。",
+    "figure_input": "模型得到的内容：框内区域按面积平均为 {size} × {size} 像素。这里看不见的，不可能起作用。",
     "figure_input_alt": "同一图像，由 {size} 乘 {size} 个灰色方块组成",
     "figure_maps": "第一层的 {count} 幅特征图：橙色处滤波器响应为正，紫色处为负。它们说明这一层算出了什么，并不说明模"
     "型为何如此判断。",

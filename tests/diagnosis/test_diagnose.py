@@ -76,6 +76,7 @@ def test_the_page_stands_alone(diagnose, film):
     assert shown.tags.count("img") == 4 and not {"script", "link", "iframe", "form"} & set(shown.tags)
     assert not re.search(r"https?://", shown.text)
     assert shown.text.count("Education, not for clinical use") >= 2
+    assert '@top-center{content:"Education, not for clinical use"' in shown.text  # each printed sheet
 
 
 def test_what_the_card_says_is_escaped(diagnose, film):
