@@ -39,13 +39,16 @@ class History:
             raise ValueError(f"history: expected one of {', '.join(COLUMNS)}, got {name!r}")
         return [row[name] for row in self.rows]
 
-    def write(self, folder: str | os.PathLike[str]) -> None:
-        """Write ``history.csv`` and ``curves.png``."""
+    def write_table(self, folder: str | os.PathLike[str]) -> None:
+        """Write ``history.csv``."""
         table = io.StringIO()
         writer = csv.DictWriter(table, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(self.rows)
         write_atomically(Path(folder) / "history.csv", table.getvalue())
+
+    def write_picture(self, folder: str | os.PathLike[str]) -> None:
+        """Write ``curves.png``, once there is an epoch to show."""
         if self.rows:
             write_atomically(Path(folder) / "curves.png", self.picture())
 

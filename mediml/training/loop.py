@@ -161,7 +161,7 @@ class _Training:
                 self._finish_epoch()
         self.model.load_state_dict(progress.best_weights)
         if self.out is not None:
-            self.history.write(self.out)
+            self.history.write_picture(self.out)
         return Result(
             self.model.eval(), self.architecture, self.preprocessing, settings, self.history, progress.best_epoch
         )
@@ -251,10 +251,12 @@ class _Training:
                 "optimizer": self.optimizer.state_dict(),
             },
         )
-        self.history.write(self.out)
+        self.history.write_table(self.out)
 
     def _save_and_stop(self) -> None:
         self._save()
+        if self.out is not None:
+            self.history.write_picture(self.out)
         where = f"epoch {self.progress.epoch + 1}, after batch {self.progress.step}"
         raise Interrupted(
             f"stopped in {where}; saved in {self.out}, continue with --resume" if self.out else f"stopped in {where}"
