@@ -35,8 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
     from mediml.models import pretrained
 
     source = Path(arguments.input) if arguments.input is not None else packaged_file(DEFAULT_INPUT)
-    inputs = find_inputs(source)
     target = check_target(arguments.out)
+    inputs = find_inputs(source, target)
     model = pretrained.load(arguments.model)
     facts = read_card(model.name, model.card)
     several = source.is_dir()

@@ -30,8 +30,14 @@ class InputFile:
     path: Path
 
 
-def find_inputs(path: str | os.PathLike[str]) -> list[InputFile]:
+def find_inputs(path: str | os.PathLike[str], out: Path | None = None) -> list[InputFile]:
     """The file, or all files of a folder and of those in it, by name; hidden ones are passed over.
+
+    Parameters
+    ----------
+    path : path-like
+    out : Path, optional
+        Where the reports go. Where it lies inside the folder, an earlier report in it is no input.
 
     Raises
     ------
@@ -45,7 +51,7 @@ def find_inputs(path: str | os.PathLike[str]) -> list[InputFile]:
         raise InputError(
             "INPUT expects a DICOM, PNG or JPEG file, or a folder of them; there is none at the given path"
         )
-    files = sorted(_files_below(place))
+    files = sorted(_files_below(place, out))
     if not files:
         raise InputError("INPUT expects a folder with at least one file; the given folder holds none")
     if len(files) > MAX_FILES:
@@ -53,12 +59,16 @@ def find_inputs(path: str | os.PathLike[str]) -> list[InputFile]:
     return [InputFile(number, file) for number, file in enumerate(files, 1)]
 
 
-def _files_below(folder: Path) -> list[Path]:
+def _files_below(folder: Path, out: Path | None) -> list[Path]:
     found: list[Path] = []
     for root, folders, names in os.walk(folder):  # does not follow links, so it cannot go round in circles
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        folders[:] = [name for name in folders if not name.startswith(".") and not _is_same(Path(root, name), out)]
         found.extend(Path(root, name) for name in names if not name.startswith("."))
     return found
+
+
+def _is_same(folder: Path, out: Path | None) -> bool:
+    return out is not None and out.exists() and os.path.samefile(folder, out)
 
 
 def load(path: str | os.PathLike[str]) -> tuple[Image, str]:

@@ -163,6 +163,13 @@ def test_a_folder_gives_a_report_each_and_bad_files_stop_nothing(diagnose, film)
     assert again == 0
 
 
+def test_an_earlier_report_inside_the_folder_is_no_input(diagnose, film):
+    folder = film("in/a.dcm").parent
+    for _ in range(2):
+        status, out, _ = diagnose(folder, out=folder / "report")
+        assert status == 0 and len(json.loads((out / "index.json").read_text())["reports"]) == 1
+
+
 def test_a_report_repeats_byte_for_byte(diagnose, film, monkeypatch, tmp_path):
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
     _, first, _ = diagnose(film(), out=tmp_path / "first")
