@@ -158,7 +158,8 @@ def _stacks(a: Any, b: Any, stack: tuple[int, ...]) -> tuple[Any, Any]:
     if b.ndim == 2:
         return a.reshape(1, math.prod(a.shape[:-1]), a.shape[-1]), b[None]
     count = math.prod(stack)
-    return tuple(np.broadcast_to(m, (*stack, *m.shape[-2:])).reshape(count, *m.shape[-2:]) for m in (a, b))
+    a, b = (np.broadcast_to(m, (*stack, *m.shape[-2:])).reshape(count, *m.shape[-2:]) for m in (a, b))
+    return a, b
 
 
 def _check_operands(input: Tensor, other: Tensor) -> None:

@@ -1,19 +1,5 @@
-"""torch.nn's layers: one module per family of kernels, everything to be had from `mediml.nn`."""
+"""torch.nn's layers: a module per family of kernels, all to be had from `mediml.nn`."""
 
-from mediml.nn.modules import (
-    activation,
-    container,
-    conv,
-    distance,
-    distribution_loss,
-    dropout,
-    flatten,
-    linear,
-    loss,
-    margin_loss,
-    module,
-    pooling,
-)
 from mediml.nn.modules.activation import *  # noqa: F403
 from mediml.nn.modules.container import *  # noqa: F403
 from mediml.nn.modules.conv import *  # noqa: F403
@@ -27,16 +13,18 @@ from mediml.nn.modules.margin_loss import *  # noqa: F403
 from mediml.nn.modules.module import *  # noqa: F403
 from mediml.nn.modules.pooling import *  # noqa: F403
 
-__all__: list[str] = []
-__all__ += activation.__all__
-__all__ += container.__all__
-__all__ += conv.__all__
-__all__ += distance.__all__
-__all__ += distribution_loss.__all__
-__all__ += dropout.__all__
-__all__ += flatten.__all__
-__all__ += linear.__all__
-__all__ += loss.__all__
-__all__ += margin_loss.__all__
-__all__ += module.__all__
-__all__ += pooling.__all__
+__all__ = [  # noqa: F405
+    "CELU", "ELU", "GELU", "GLU", "SELU", "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d",
+    "AdaptiveMaxPool1d", "AdaptiveMaxPool2d", "AdaptiveMaxPool3d", "AlphaDropout", "AvgPool1d", "AvgPool2d",
+    "AvgPool3d", "BCELoss", "BCEWithLogitsLoss", "Bilinear", "Conv1d", "Conv2d", "Conv3d", "CosineEmbeddingLoss",
+    "CosineSimilarity", "CrossEntropyLoss", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "FeatureAlphaDropout",
+    "Flatten", "GaussianNLLLoss", "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh", "HingeEmbeddingLoss",
+    "HuberLoss", "Identity", "KLDivLoss", "L1Loss", "LPPool1d", "LPPool2d", "LPPool3d", "LeakyReLU", "Linear",
+    "LogSigmoid", "LogSoftmax", "MSELoss", "MarginRankingLoss", "MaxPool1d", "MaxPool2d", "MaxPool3d",
+    "MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d", "Mish", "Module", "ModuleDict", "ModuleList",
+    "MultiLabelMarginLoss", "MultiLabelSoftMarginLoss", "MultiMarginLoss", "NLLLoss", "NLLLoss2d", "PReLU",
+    "PairwiseDistance", "ParameterList", "PoissonNLLLoss", "RReLU", "ReLU", "ReLU6", "Sequential", "SiLU",
+    "Sigmoid", "SmoothL1Loss", "SoftMarginLoss", "Softmax", "Softmax2d", "Softmin", "Softplus", "Softshrink",
+    "Softsign", "Tanh", "Tanhshrink", "Threshold", "TripletMarginLoss", "TripletMarginWithDistanceLoss",
+    "Unflatten",
+]  # fmt: skip

@@ -59,7 +59,7 @@ class _ConvNd(Module):
         self.reset_parameters()
 
     def _per_axis(self, sizes: Sizes) -> tuple[int, ...]:
-        return tuple(sizes) if isinstance(sizes, (tuple, list)) else (sizes,) * self._rank
+        return (sizes,) * self._rank if isinstance(sizes, int) else tuple(sizes)
 
     def _check(self) -> None:
         name = type(self).__name__
@@ -85,7 +85,7 @@ class _ConvNd(Module):
             init.uniform_(self.bias, -bound, bound)
 
     def forward(self, input: Tensor) -> Tensor:
-        padding = self.padding
+        padding: str | Sizes = self.padding
         if self.padding_mode != "zeros":
             input, padding = F.pad(input, self._around(), mode=self.padding_mode), 0
         return type(self)._function(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
