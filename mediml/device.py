@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mediml.tensor import Tensor
 
-__all__ = ["Device", "backend"]
+__all__ = ["Device", "backend", "given"]
 
 #: ``"reference"`` computes on the CPU with the naive loops that a learner reads.
 KINDS = ("cpu", "reference")
@@ -58,8 +58,14 @@ def _kernel_module(family: str, kind: str) -> ModuleType:
     return importlib.import_module(f"kernels.{family}.{kind}")
 
 
-def backend(family: str, *tensors: "Tensor | None") -> Any:
+def backend(family: str, *unnamed: "Tensor | None", **tensors: "Tensor") -> Any:
     """The kernels of a family for the device that all `tensors` are on, such as ``kernels.conv.cpu``.
+
+    Parameters
+    ----------
+    family : str
+    **tensors : Tensor
+        By the argument's name, as the error text gives it; of optional ones only those that are `given`.
 
     Raises
     ------
@@ -68,7 +74,27 @@ def backend(family: str, *tensors: "Tensor | None") -> Any:
     ValueError
         If the tensors are on different devices.
     """
-    return _kernel_module(family, common_device(family, *tensors).type)
+    from mediml.tensor import Tensor
+
+    first = None
+    for name, tensor in tensors.items():
+        if not isinstance(tensor, Tensor):
+            raise TypeError(
+                f"{family}: {name} expects a mediml.Tensor, got {type(tensor).__name__}; "
+                f"wrap an array with mediml.tensor(array)"
+            )
+        first = first or name
+        if tensor.device != tensors[first].device:
+            raise ValueError(
+                f"{family}: {name} expects the device of {first}, {tensors[first].device}, got {tensor.device}; "
+                f"move one with .to({str(tensor.device)!r})"
+            )
+    return _kernel_module(family, common_device(family, *tensors.values(), *unnamed).type)
+
+
+def given(**tensors: "Tensor | None") -> "dict[str, Tensor]":
+    """Those of the optional tensors that are not None."""
+    return {name: tensor for name, tensor in tensors.items() if tensor is not None}
 
 
 def common_device(operation: str, *tensors: "Tensor | None") -> Device:

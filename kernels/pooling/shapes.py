@@ -104,8 +104,8 @@ def avg_pool(op, dtype_of, x_shape, rank, kernel_size, stride, padding, ceil_mod
     if divisor_override is not None:
         if not _is_int(divisor_override):
             raise TypeError(f"{op}: divisor_override expects an int or None, got {divisor_override!r}")
-        if divisor_override == 0:
-            raise ValueError(f"{op}: divisor_override expects a number other than 0, got 0")
+        if divisor_override == 0 or abs(divisor_override) >= 2**63:
+            raise ValueError(f"{op}: divisor_override expects an int64 other than 0, got {divisor_override}")
     return (*x_shape[:2], *_output_sizes(op, x_shape, kernel_size, stride, padding, (1,) * rank, ceil_mode))
 
 

@@ -160,7 +160,7 @@ def test_without_gradient_nothing_is_recorded():
         (lambda x: F.max_pool2d(x, 3, padding=2), ValueError, "padding expects at most half"),
         (lambda x: F.max_pool2d(x, 5), ValueError, "output of at least 1"),
         (lambda x: F.max_pool2d(x[0, 0], 2), ValueError, "4 axes"),
-        (lambda x: F.max_pool2d(x.numpy(), 2), TypeError, "expected mediml.Tensor"),
+        (lambda x: F.max_pool2d(x.numpy(), 2), TypeError, "input expects a mediml.Tensor"),
         (lambda x: F.max_pool3d(x[0], 2), ValueError, "5 axes"),
         (lambda x: F.avg_pool2d(x, 2, divisor_override=0), ValueError, "other than 0"),
         (lambda x: F.adaptive_avg_pool2d(x, (1, 2, 3)), ValueError, "output_size of one int or 2"),

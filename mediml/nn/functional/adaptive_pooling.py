@@ -8,7 +8,8 @@ from typing import Any
 
 from mediml.autograd import record
 from mediml.device import backend
-from mediml.nn.functional.pooling import _batched, _record_maximum, _sizes, _unbatched
+from mediml.nn.arguments import sizes
+from mediml.nn.functional.pooling import _batched, _record_maximum, _unbatched
 from mediml.tensor import Tensor
 
 __all__ = [
@@ -118,7 +119,7 @@ def adaptive_avg_pool3d(input: Tensor, output_size: OutputSize) -> Tensor:
 
 def _adaptive_max_pool(rank: int, input: Tensor, output_size: OutputSize) -> tuple[Tensor, Tensor]:
     op = f"adaptive_max_pool{rank}d"
-    kernels = backend("pooling", input)
+    kernels = backend("pooling", input=input)
     size = _output_size(op, rank, input, output_size)
     y, indices = getattr(kernels, f"{op}_forward")(_batched(input._array, rank), size)
     return _record_maximum(op, rank, input, y, indices)
@@ -126,7 +127,7 @@ def _adaptive_max_pool(rank: int, input: Tensor, output_size: OutputSize) -> tup
 
 def _adaptive_avg_pool(rank: int, input: Tensor, output_size: OutputSize) -> Tensor:
     op = f"adaptive_avg_pool{rank}d"
-    kernels = backend("pooling", input)
+    kernels = backend("pooling", input=input)
     x = _batched(input._array, rank)
     y = getattr(kernels, f"{op}_forward")(x, _output_size(op, rank, input, output_size))
     shape, x_shape, input_shape = _unbatched(y.shape, input, rank), x.shape, input.shape
@@ -139,11 +140,11 @@ def _adaptive_avg_pool(rank: int, input: Tensor, output_size: OutputSize) -> Ten
 
 def _output_size(op: str, rank: int, input: Tensor, output_size: OutputSize) -> tuple[int, ...]:
     if not isinstance(output_size, (tuple, list)):
-        return _sizes(op, "output_size", output_size, rank)
+        return sizes(op, "output_size", output_size, rank)
     if len(output_size) != rank or input.ndim <= rank:
         raise ValueError(
             f"{op}: expected output_size of one int or {rank}, and an input of {rank + 1} or {rank + 2} axes; "
             f"got output_size {output_size!r} and input of shape {tuple(input.shape)}"
         )
-    sizes = zip(output_size, tuple(input.shape)[-rank:])
-    return _sizes(op, "output_size", tuple(kept if size is None else size for size, kept in sizes), rank)
+    pairs = zip(output_size, tuple(input.shape)[-rank:])
+    return sizes(op, "output_size", tuple(kept if size is None else size for size, kept in pairs), rank)

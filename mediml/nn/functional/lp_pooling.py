@@ -3,8 +3,9 @@
 import math
 from typing import Any
 
+from mediml.device import backend
+from mediml.nn.arguments import Sizes, sizes
 from mediml.nn.functional import pooling
-from mediml.nn.functional.pooling import Sizes, _sizes
 from mediml.ops.elementwise import where
 from mediml.tensor import Tensor
 
@@ -62,11 +63,12 @@ def _lp_pool(
     rank: int, input: Tensor, norm_type: float, kernel_size: Sizes, stride: Sizes | None, ceil_mode: bool
 ) -> Tensor:
     op = f"lp_pool{rank}d"
+    backend("pooling", input=input)  # checks that it is a tensor
     if isinstance(norm_type, bool) or not isinstance(norm_type, (int, float)):
         raise TypeError(f"{op}: norm_type expects a number, got {norm_type!r}")
     if norm_type == 0:
         raise ValueError(f"{op}: norm_type expects a number other than 0, got 0")
-    size = _sizes(op, "kernel_size", kernel_size, rank)
+    size = sizes(op, "kernel_size", kernel_size, rank)
     if math.isinf(norm_type):
         max_pool: Any = getattr(pooling, f"max_pool{rank}d")
         sign = 1 if norm_type > 0 else -1

@@ -9,6 +9,7 @@ from typing import Any
 
 from mediml.autograd import record
 from mediml.device import backend
+from mediml.nn.arguments import Sizes, flag, sizes
 from mediml.tensor import Tensor, from_array
 
 __all__ = [
@@ -25,9 +26,6 @@ __all__ = [
     "max_unpool2d",
     "max_unpool3d",
 ]
-
-#: One int for all axes, or one for each.
-Sizes = int | Sequence[int]
 
 
 def max_pool1d(
@@ -148,7 +146,7 @@ def avg_pool1d(
 ) -> Tensor:
     """Mean of each window of `input` (N, C, W_in) or (C, W_in). See `avg_pool2d`."""
     window = _window("avg_pool1d", 1, kernel_size, stride, padding)
-    return _avg_pool(1, input, *window, bool(ceil_mode), bool(count_include_pad), None)
+    return _avg_pool(1, input, window, ceil_mode, count_include_pad, None)
 
 
 def avg_pool2d(
@@ -188,7 +186,7 @@ def avg_pool2d(
     Formula: ``kernels.pooling.reference.avg_pool2d_forward``.
     """
     window = _window("avg_pool2d", 2, kernel_size, stride, padding)
-    return _avg_pool(2, input, *window, bool(ceil_mode), bool(count_include_pad), divisor_override)
+    return _avg_pool(2, input, window, ceil_mode, count_include_pad, divisor_override)
 
 
 def avg_pool3d(
@@ -202,7 +200,7 @@ def avg_pool3d(
 ) -> Tensor:
     """Mean of each window of `input` (N, C, D_in, H_in, W_in) or (C, D_in, H_in, W_in). See `avg_pool2d`."""
     window = _window("avg_pool3d", 3, kernel_size, stride, padding)
-    return _avg_pool(3, input, *window, bool(ceil_mode), bool(count_include_pad), divisor_override)
+    return _avg_pool(3, input, window, ceil_mode, count_include_pad, divisor_override)
 
 
 def max_unpool1d(
@@ -266,10 +264,10 @@ def _max_pool(
     rank: int, input: Tensor, kernel_size: Sizes, stride: Sizes | None, padding: Sizes, dilation: Sizes, ceil_mode: bool
 ) -> tuple[Tensor, Tensor]:
     op = f"max_pool{rank}d"
-    kernels = backend("pooling", input)
+    kernels = backend("pooling", input=input)
     window = _window(op, rank, kernel_size, stride, padding)
-    steps = _sizes(op, "dilation", dilation, rank)
-    y, indices = getattr(kernels, f"{op}_forward")(_batched(input._array, rank), *window, steps, bool(ceil_mode))
+    geometry = (*window, sizes(op, "dilation", dilation, rank), flag(op, "ceil_mode", ceil_mode))
+    y, indices = getattr(kernels, f"{op}_forward")(_batched(input._array, rank), *geometry)
     return _record_maximum(op, rank, input, y, indices)
 
 
@@ -277,7 +275,7 @@ def _record_maximum(op: str, rank: int, input: Tensor, y: Any, indices: Any) -> 
     input_shape, x_shape = input.shape, _batched(input._array, rank).shape
     shape = _unbatched(y.shape, input, rank)
     places = from_array(indices.reshape(shape), input.device)
-    backward_x = getattr(backend("pooling", input), f"max_pool{rank}d_backward_x")
+    backward_x = getattr(backend("pooling", input=input), f"max_pool{rank}d_backward_x")
 
     def backward(grad_y: Any) -> tuple[Any]:
         grad_x = backward_x(_batched(grad_y, rank), _batched(places._array, rank), x_shape)
@@ -286,24 +284,34 @@ def _record_maximum(op: str, rank: int, input: Tensor, y: Any, indices: Any) -> 
     return record(op, y.reshape(shape), (input,), backward, saved=(places,)), places
 
 
-def _avg_pool(rank: int, input: Tensor, *geometry: Any) -> Tensor:
-    kernels = backend("pooling", input)
+def _avg_pool(
+    rank: int,
+    input: Tensor,
+    window: tuple[Any, Any, Any],
+    ceil_mode: bool,
+    count_include_pad: bool,
+    divisor_override: int | None,
+) -> Tensor:
+    op = f"avg_pool{rank}d"
+    kernels = backend("pooling", input=input)
+    rounding = flag(op, "ceil_mode", ceil_mode), flag(op, "count_include_pad", count_include_pad)
+    geometry = (*window, *rounding, divisor_override)
     x = _batched(input._array, rank)
-    y = getattr(kernels, f"avg_pool{rank}d_forward")(x, *geometry)
+    y = getattr(kernels, f"{op}_forward")(x, *geometry)
     shape, x_shape, input_shape = _unbatched(y.shape, input, rank), x.shape, input.shape
 
     def backward(grad_y: Any) -> tuple[Any]:
-        backward_x = getattr(kernels, f"avg_pool{rank}d_backward_x")
+        backward_x = getattr(kernels, f"{op}_backward_x")
         return (backward_x(_batched(grad_y, rank), x_shape, *geometry).reshape(input_shape),)
 
-    return record(f"avg_pool{rank}d", y.reshape(shape), (input,), backward)
+    return record(op, y.reshape(shape), (input,), backward)
 
 
 def _max_unpool(
     rank: int, input: Tensor, indices: Tensor, window: tuple[Any, Any, Any], output_size: Sequence[int] | None
 ) -> Tensor:
     op = f"max_unpool{rank}d"
-    kernels = backend("pooling", input, indices)
+    kernels = backend("pooling", input=input, indices=indices)
     if indices.shape != input.shape:
         raise ValueError(f"{op}: indices expects the shape of input {tuple(input.shape)}, got {tuple(indices.shape)}")
     size = _unpooled_size(op, rank, tuple(input.shape), *window, output_size)
@@ -327,15 +335,19 @@ def _unpooled_size(
     output_size: Sequence[int] | None,
 ) -> tuple[int, ...]:
     """The size that max-unpooling makes: the smallest that could have been pooled, or `output_size` where it could."""
+    if min(stride) < 1:
+        raise ValueError(f"{op}: stride expects numbers of at least 1, got {stride}")
     expected = tuple((i - 1) * s + k - 2 * p for i, s, k, p in zip(shape[-rank:], stride, kernel_size, padding))
     if output_size is None:
         return expected
+    if not isinstance(output_size, (tuple, list)):
+        raise TypeError(f"{op}: output_size expects a sequence of int, got {output_size!r}")
     size = tuple(output_size)[2:] if len(output_size) == rank + 2 else tuple(output_size)
     if len(size) != rank:
         raise ValueError(
             f"{op}: output_size expects {rank} or {rank + 2} numbers, got {len(size)}: {tuple(output_size)}"
         )
-    size = _sizes(op, "output_size", size, rank)
+    size = sizes(op, "output_size", size, rank)
     if any(abs(given - e) >= s for given, e, s in zip(size, expected, stride)):
         raise ValueError(f"{op}: output_size expects less than one stride {stride} from {expected}, got {size}")
     return size
@@ -353,17 +365,7 @@ def _batched(array: Any, rank: int) -> Any:
 
 def _window(op: str, rank: int, kernel_size: Sizes, stride: Sizes | None, padding: Sizes) -> tuple[Any, Any, Any]:
     """Kernel size, stride (by default the kernel size) and padding, a tuple each."""
-    sizes = _sizes(op, "kernel_size", kernel_size, rank)
-    omitted = stride is None or (isinstance(stride, (tuple, list)) and not stride)
-    return sizes, sizes if omitted else _sizes(op, "stride", stride, rank), _sizes(op, "padding", padding, rank)
-
-
-def _sizes(op: str, name: str, value: Any, rank: int) -> tuple[int, ...]:
-    """One int for each axis; a single one, bare or in a sequence, counts for all."""
-    values = tuple(value) if isinstance(value, (tuple, list)) else (value,)
-    if any(isinstance(v, bool) or not hasattr(v, "__index__") for v in values):
-        raise TypeError(f"{op}: {name} expects an int or a sequence of {rank} int, got {value!r}")
-    if len(values) not in (1, rank):
-        raise ValueError(f"{op}: {name} expects one int or {rank}, got {value!r}")
-    numbers = tuple(v.__index__() for v in values)
-    return numbers if len(numbers) == rank else numbers * rank
+    size = sizes(op, "kernel_size", kernel_size, rank)
+    empty = isinstance(stride, (tuple, list)) and not stride and not op.startswith("max_unpool")  # as in torch
+    steps = size if stride is None or empty else sizes(op, "stride", stride, rank)
+    return size, steps, sizes(op, "padding", padding, rank)

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from mediml.nn import functional as F  # noqa: N812
+from mediml.nn.arguments import Sizes, sizes
 from mediml.nn.functional.adaptive_pooling import OutputSize
-from mediml.nn.functional.pooling import Sizes, _sizes
 from mediml.nn.modules.module import Module
 from mediml.tensor import Tensor
 
@@ -87,9 +87,9 @@ class _MaxUnpoolNd(Module):
     def __init__(self, kernel_size: Sizes, stride: Sizes | None = None, padding: Sizes = 0) -> None:
         super().__init__()
         name = type(self).__name__
-        self.kernel_size = _sizes(name, "kernel_size", kernel_size, self._rank)
-        self.stride = _sizes(name, "stride", kernel_size if stride is None else stride, self._rank)
-        self.padding = _sizes(name, "padding", padding, self._rank)
+        self.kernel_size = sizes(name, "kernel_size", kernel_size, self._rank)
+        self.stride = sizes(name, "stride", kernel_size if stride is None else stride, self._rank)
+        self.padding = sizes(name, "padding", padding, self._rank)
 
     def extra_repr(self) -> str:
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
@@ -165,9 +165,9 @@ class AvgPool1d(_AvgPoolNd):
         ceil_mode: bool = False,
         count_include_pad: bool = True,
     ) -> None:
-        kernel_size = _sizes("AvgPool1d", "kernel_size", kernel_size, 1)
-        stride = kernel_size if stride is None else _sizes("AvgPool1d", "stride", stride, 1)
-        super().__init__(kernel_size, stride, _sizes("AvgPool1d", "padding", padding, 1), ceil_mode, count_include_pad)
+        kernel_size = sizes("AvgPool1d", "kernel_size", kernel_size, 1)
+        stride = kernel_size if stride is None else sizes("AvgPool1d", "stride", stride, 1)
+        super().__init__(kernel_size, stride, sizes("AvgPool1d", "padding", padding, 1), ceil_mode, count_include_pad)
 
     def forward(self, input: Tensor) -> Tensor:
         return F.avg_pool1d(input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad)
