@@ -56,37 +56,35 @@ def run(arguments: argparse.Namespace) -> int:
 def describe(report: dict[str, Any]) -> str:
     """The report as a table for people."""
     classes = report["classes"]
-    frequent = max(range(len(classes)), key=lambda c: report["prevalence"][c])
+    frequent = classes[max(range(len(classes)), key=lambda c: report["prevalence"][c])]
     shares = ", ".join(f"{name} {100 * share:.1f} %" for name, share in zip(classes, report["prevalence"]))
     lines = [
-        f"model        {report['model']} (weights {report['weights_sha256'][:12]})",
-        f"data         {report['data']}, {report['split']} split: {report['cases']} cases; {shares}",
-        "" if report["data_is_the_trained_on"] else "             other data than the model was trained and chosen on",
-        f"             {'figure':34s} 95 % interval",
-        f"AUC          {_with_interval(report['auc'])}  ({report['auc']['method']})",
+        f"model  {report['model']} (weights {report['weights_sha256'][:12]})",
+        f"data   {report['data']}, {report['split']} split: {report['cases']} cases; {shares}",
+        "",
+        f"{'':38s}  value  95 % interval",
+        _row(f"AUC ({report['auc']['method']})", report["auc"]),
     ]
+    if not report["data_is_the_trained_on"]:
+        lines.insert(2, "       other data than the model was trained and its threshold chosen on")
     if "threshold" in report:
-        lines += [
-            f"at threshold {report['threshold']:.3f}, chosen on validation:",
-            *(f"  {name.replace('_', ' '):27s}{_with_interval(report[name])}" for name in _AT_THRESHOLD),
-        ]
+        lines += [f"at the threshold {report['threshold']:.3f}, chosen on validation"]
+        lines += [_row(f"  {name.replace('_', ' ')}", report[name]) for name in _AT_THRESHOLD]
     lines += [
-        f"accuracy of the most probable class    {_with_interval(report['accuracy_argmax'])}",
-        f"accuracy of always saying {classes[frequent]!r}: {report['baseline_accuracy']:.3f}",
+        _row("accuracy of the most probable class", report["accuracy_argmax"]),
+        _row(f"accuracy of always saying {frequent!r}", {"value": report["baseline_accuracy"]}),
     ]
     if "calibration" in report:
-        c = report["calibration"]
-        line = (
-            "none: the probabilities separate the classes"
-            if c["slope"] is None
-            else (f"slope {c['slope']:.3f} (ideal 1), intercept {c['intercept']:.3f} (ideal 0)")
-        )
+        calibration = report["calibration"]
         lines += [
-            f"average precision {report['average_precision']:.3f} (chance: {report['prevalence'][1]:.3f})",
-            f"calibration: Brier {c['brier']:.4f}, expected error {c['ece']:.4f} (10 bins of equal mass), {line}",
+            _row(f"average precision (chance {report['prevalence'][1]:.3f})", {"value": report["average_precision"]}),
+            _row("Brier score", {"value": calibration["brier"]}),
+            _row("calibration error, 10 equal bins", {"value": calibration["ece"]}),
+            _row("calibration slope (ideal 1)", {"value": calibration["slope"]}),
+            _row("calibration intercept (ideal 0)", {"value": calibration["intercept"]}),
         ]
     lines += ["", *_confusion_table(report["confusion"], classes), "", "Education, not for clinical use."]
-    return "\n".join(line for line in lines if line is not None)
+    return "\n".join(lines)
 
 
 _AT_THRESHOLD = (
@@ -94,8 +92,11 @@ _AT_THRESHOLD = (
 )  # fmt: skip
 
 
-def _with_interval(figure: dict[str, Any]) -> str:
-    return f"{figure['value']:.3f}   {figure['low']:.3f} to {figure['high']:.3f}"
+def _row(name: str, figure: dict[str, Any]) -> str:
+    """A line of the table; a figure may have no interval, or no value where the classes are separated completely."""
+    value = "   none" if figure["value"] is None else f"{figure['value']:7.3f}"
+    interval = f"  {figure['low']:.3f} to {figure['high']:.3f}" if "low" in figure else ""
+    return f"{name:38s}{value}{interval}"
 
 
 def _confusion_table(counts: list[list[int]], classes: list[str]) -> list[str]:

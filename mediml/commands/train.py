@@ -70,17 +70,19 @@ def _command(arguments: argparse.Namespace, out: Path) -> str:
 
 def _write_model(result: Any, data: Any, out: Path) -> None:
     from mediml.data.catalog import catalog
-    from mediml.models.pretrained import save
-    from mediml.training import make_card
+    from mediml.models.pretrained import load, save
+    from mediml.training.card import card_text, make_card
+    from mediml.utils.files import write_atomically
 
     card = make_card(result, data, catalog().get(data.name), _familiarity(data))
     save(out / "model", result.model, card)
+    write_atomically(out / "MODEL_CARD.md", card_text(data.name, load(out).card))
     test = card["metrics"]["test"]
     print(
         f"best epoch {result.best_epoch} of {len(result.history)} by AUC on validation\n"
         f"test: AUC {test['auc']['value']:.4f}, accuracy {test['accuracy']['value']:.4f} "
         f"(most probable class: {test['accuracy_argmax']['value']:.4f})\n"
-        f"written: {out}/model.safetensors, model.json (card), history.csv, curves.png\n"
+        f"written: {out}/model.safetensors, model.json (card), MODEL_CARD.md, history.csv, curves.png\n"
         f"next: mediml evaluate {out}"
     )
 

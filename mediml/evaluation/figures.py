@@ -81,8 +81,8 @@ def _draw_reliability(ax: Axes, labels: ArrayLike, probabilities: ArrayLike) -> 
     ax.set(
         xlabel="probability by the model (mean of bin)",
         ylabel="observed frequency",
-        title=f"calibration error {error:.3f}, {len(bins)} bins of about {bins[0][2]} cases",
     )
+    ax.text(0.0, 0.93, f"expected error {error:.3f}\n{len(bins)} bins of about {bins[0][2]} cases", va="center")
 
 
 def _png(figure: Figure) -> bytes:

@@ -105,7 +105,8 @@ def save(path: str | os.PathLike[str], model: nn.Module, card: Mapping[str, Any]
     if missing:
         raise ModelError(f"save: the card lacks {', '.join(missing)}")
     write_atomically(Path(path).with_suffix(".safetensors"), content)
-    write_atomically(Path(path).with_suffix(".json"), json.dumps(card, indent=1, ensure_ascii=False) + "\n")
+    lines = [f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in card.items()]
+    write_atomically(Path(path).with_suffix(".json"), "{\n" + ",\n".join(lines) + "\n}\n")
 
 
 def build(architecture: Mapping[str, Any]) -> nn.Module:

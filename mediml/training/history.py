@@ -68,7 +68,10 @@ class History:
         axes[0, 1].plot(epochs, areas, "--", color=CYCLE[1], marker=".")
         best = max(range(len(areas)), key=lambda i: areas[i])
         axes[0, 1].plot(epochs[best], areas[best], "o", color=CYCLE[1])
-        axes[0, 1].annotate(f"{areas[best]:.4f}", (epochs[best], areas[best]), (0, -14), textcoords="offset points")
+        axes[0, 1].annotate(
+            f"{areas[best]:.4f}", (epochs[best], areas[best]), (0, 8), textcoords="offset points", ha="center"
+        )
+        axes[0, 1].margins(y=0.12)
         axes[0, 1].set(xlabel="epoch", ylabel="AUC on validation")
         for ax in axes.flat:
             ax.grid(color="#e6e6e6", linewidth=0.6)

@@ -1,11 +1,15 @@
 """Models with their card: loaded when whole and described, refused otherwise."""
 
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import mediml
+from mediml.data import medmnist
+from mediml.evaluation import evaluate
 from mediml.models import pretrained
 from mediml.models.cnn import CNN
 from mediml.models.predict import predict_logits
@@ -109,3 +113,26 @@ def test_packaged_models(name):
     assert loaded.model(grey).shape == (1, len(loaded.card["classes"]))
     assert loaded.card["limits"] and loaded.card["metrics"]["test"]["auc"]["low"] > 0.9
     assert pretrained.WEIGHTS in loaded.path.parents
+
+
+def test_the_page_of_the_packaged_model_is_that_of_its_card():
+    from mediml.training.card import card_text
+
+    page = (pretrained.WEIGHTS / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert page == card_text("pneumonia_cnn", load("pneumonia_cnn").card)
+
+
+def test_the_packaged_model_on_its_test_split():
+    folder = os.environ.get("MEDIML_DATA_DIR")
+    path = Path(folder or "") / "pneumoniamnist.npz"
+    if not folder or not path.is_file():
+        pytest.skip("needs pneumoniamnist.npz in $MEDIML_DATA_DIR")
+    loaded, data = load("pneumonia_cnn"), medmnist.load(path)
+    assert data.content_sha256() == loaded.card["data"]["content_sha256"]
+    preprocessing = loaded.card["preprocessing"]
+    logits = predict_logits(loaded.model, data.test.arrays(preprocessing["mean"], preprocessing["std"]))
+    figures = evaluate(data.test.labels, logits, loaded.card["threshold"], loaded.card["temperature"])
+    expected = loaded.card["metrics"]["test"]
+    assert figures["confusion"] == expected["confusion"]
+    assert figures["auc"]["value"] == pytest.approx(expected["auc"]["value"], abs=1e-4)
+    assert figures["auc"]["value"] > 0.96

@@ -33,13 +33,16 @@ def run(tmp_path_factory):
 
 def test_what_a_run_leaves(run):
     names = {path.name for path in (run / "run").iterdir()}
-    assert {"model.safetensors", "model.json", "history.csv", "curves.png", "checkpoint.json"} <= names
+    assert {"model.safetensors", "model.json", "MODEL_CARD.md", "history.csv", "curves.png", "checkpoint.json"} <= names
     card = json.loads((run / "run" / "model.json").read_text())
     assert set(pretrained.CARD_KEYS) <= set(card)
     assert card["training"]["settings"]["augment"] is True and card["seed"] == 1
     assert card["data"]["splits"]["test"]["cases"] == 80
     assert card["metrics"]["test"]["threshold"] == card["threshold"]
     assert card["familiarity"]["image_shape"] == [28, 28]
+    page = (run / "run" / "MODEL_CARD.md").read_text()
+    for text in ("Not a medical device", card["weights_sha256"], "| auc | ", "augment True", "none"):
+        assert text in page
     assert sum(entry["count"] for entry in card["calibration"]["bins"]) == 80
 
 
