@@ -36,9 +36,9 @@ METADATA = {
     },
 }
 
-#: A line of the source that ends between two Chinese characters: a notebook would show a gap there.
+#: A line of the source that ends between two Chinese characters (headings apart): a notebook would show a gap there.
 _CHINESE = "[\u2014\u2018-\u201d\u2026\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]"
-_CHINESE_LINE_END = re.compile(rf"(?:(?<={_CHINESE})|(?<={_CHINESE}\*\*))\n *(?=(?:\*\*)?{_CHINESE})")
+_CHINESE_LINE_END = re.compile(rf"(?m)^((?!#).*{_CHINESE}(?:\*\*)?)\n *(?=(?:\*\*)?{_CHINESE})")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -155,10 +155,15 @@ def assemble(
                 cell.source, id=identity, metadata=metadata, outputs=stored, execution_count=number
             ))  # fmt: skip
         elif language in cell.metadata.tags:
-            text = _CHINESE_LINE_END.sub("", cell.source)
-            chosen.append(nbformat.v4.new_markdown_cell(text, id=identity, metadata=metadata))
+            chosen.append(nbformat.v4.new_markdown_cell(_join(cell.source), id=identity, metadata=metadata))
     details = {**copy.deepcopy(METADATA), "mediml": {"lesson": name, "language": language}}
     return nbformat.v4.new_notebook(cells=chosen, metadata=details)
+
+
+def _join(text: str) -> str:
+    """Chinese prose without the line ends of the source."""
+    joined = _CHINESE_LINE_END.sub(r"\1", text)
+    return joined if joined == text else _join(joined)  # a joined line may end before a third one
 
 
 def _in_language(output: Any, language: str) -> Any:

@@ -526,9 +526,9 @@ assert curves["$x$"][-1] > 100 * curves[r"$x - \bar{x}$"][-1]
 
 # %% [markdown] tags=["en"]
 # It finds Sobel's filter. And the mean matters: with the large constant in the image the loss is a valley 100 000 times
-# steeper across than along; the rate $\eta$ must be small for the steep direction (larger than 0.19 and it diverges)
-# and is then far too small for the others. Subtracting the mean allows $\eta = 5$. This is why images are normalised
-# before training.
+# steeper across than along; the learning rate $\eta$ must be small for the steep direction (larger than 0.19 and it
+# diverges) and is then far too small for the others. Subtracting the mean allows $\eta = 5$. This is why images are
+# normalised before training.
 
 # %% [markdown] tags=["zh"]
 # 它找到了 Sobel 算子。均值的影响也看到了：图像里带着一个大的常数时，损失像一道横向比纵向陡十万倍的山谷；学习率 $\eta$

@@ -266,12 +266,11 @@ moved = np.roll(film, 1, axis=1)
 pixels = np.abs(moved - film)[:, 8:].mean()
 for K in (2, 4, 8):
     window = {"kernel_size": (K, K), "stride": (K, K), "padding": (0, 0)}
-    pooled = [
-        cpu.max_pool2d_forward(v[None, None], **window, dilation=(1, 1), ceil_mode=False)[0] for v in (film, moved)
-    ]
-    change = np.abs(pooled[1] - pooled[0])[..., 1:].mean()
-    share = np.mean(pooled[1][..., 1:] == pooled[0][..., 1:])
-    print(f"{K} × {K}: change {change / pixels:4.0%} of that of the pixels; {share:3.0%} of the outputs are the same")
+    geometry = {**window, "dilation": (1, 1), "ceil_mode": False}
+    before, after = (cpu.max_pool2d_forward(v[None, None], **geometry)[0] for v in (film, moved))
+    change = np.abs(after - before)[..., 1:].mean()
+    same = np.mean(after[..., 1:] == before[..., 1:])
+    print(f"{K} × {K}: change {change / pixels:4.0%} of that of the pixels; {same:3.0%} of outputs the same")
 assert 0.1 < change / pixels < 1
 
 # %% [markdown] tags=["en"]
@@ -284,9 +283,9 @@ assert 0.1 < change / pixels < 1
 # 一测。严格成立的只有一条：对**整幅**图像取最大（全局池化），与那个像素在哪里无关。
 
 # %%
-values = [
-    cpu.adaptive_max_pool2d_forward(np.roll(film, s, axis=1)[None, None], (1, 1))[0].item() for s in range(0, 128, 16)
-]
+values = []
+for shift in range(0, 128, 16):
+    values.append(cpu.adaptive_max_pool2d_forward(np.roll(film, shift, axis=1)[None, None], (1, 1))[0].item())
 print("global maximum at eight shifts: all equal:", len(set(values)) == 1)
 assert len(set(values)) == 1
 
@@ -361,16 +360,12 @@ plain = ((1, 1), (0, 0), (1, 1), 1)
 a, b = rng.standard_normal((2, 1, 1, 3, 3))
 image = rng.standard_normal((1, 1, 12, 12))
 one_by_one = conv.conv2d_forward(conv.conv2d_forward(image, a, None, *plain), b, None, *plain)
-merged = conv.conv2d_backward_x(b, a, (1, 1, 5, 5), *plain)  # the convolution of both kernels, lesson 04, section 8
+merged = conv.conv2d_backward_x(b, a, (1, 1, 5, 5), *plain)  # both kernels convolved: lesson 04, section 8
 at_once = conv.conv2d_forward(image, merged, None, *plain)
-with_relu = conv.conv2d_forward(np.maximum(conv.conv2d_forward(image, a, None, *plain), 0), b, None, *plain)
-print(
-    "two layers = one of 5 × 5:",
-    np.allclose(one_by_one, at_once),
-    " with a curve between:",
-    np.allclose(with_relu, at_once),
-)
-assert np.allclose(one_by_one, at_once) and not np.allclose(with_relu, at_once)
+curved = conv.conv2d_forward(np.maximum(conv.conv2d_forward(image, a, None, *plain), 0), b, None, *plain)
+print("two layers are one of 5 × 5:   ", np.allclose(one_by_one, at_once))
+print("still so with a curve between: ", np.allclose(curved, at_once))
+assert np.allclose(one_by_one, at_once) and not np.allclose(curved, at_once)
 
 # %% [markdown] tags=["en"]
 # | name | formula | derivative | largest slope |

@@ -87,7 +87,7 @@ show_tape(loss, {"x": x, "w": w, "b": b})
 assert loss.requires_grad and loss.item() == 4
 
 # %% [markdown] tags=["en"]
-# Read the graph from left to right for values, from right to left for gradients. Blue boxes are **leaves**: tensors
+# Read the graph from left to right for values, from right to left for gradients. A blue box is a **leaf**: a tensor
 # that you made and for which you want a gradient. The target 5 is none: nothing asks for its gradient, so it does not
 # appear.
 

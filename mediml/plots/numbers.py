@@ -30,7 +30,7 @@ def show_numbers(
     between : sequence of str, optional
         Signs between the panels, such as ``["⋆", "="]``.
     digits : int
-        Decimals shown.
+        Decimals at most.
     cell : float
         Width of a cell, in inches.
     """
@@ -126,7 +126,7 @@ def frame_cells(
 def _number(value: float, digits: int) -> str:
     if np.isinf(value):
         return "∞" if value > 0 else "−∞"
-    text = f"{value:.{digits}f}"
+    text = np.format_float_positional(value, precision=digits, trim="-")
     return text.lstrip("-").replace("-", "−") if float(text) == 0 else text.replace("-", "−")
 
 

@@ -29,7 +29,34 @@ def convolution() -> dict[str, Any]:
     return {name: value.detach().tolist() for name, value in named.items()}
 
 
-ALL = {"04_torch.json": convolution}
+def training() -> dict[str, Any]:
+    """Losses of twenty Adam steps of the article's CNN in float64, from weights that a seed decides."""
+    import torch
+
+    from mediml.data.synthetic import chest_xrays
+    from mediml.reference.cnn import CNN
+
+    seed, steps, size = 9, 20, 16
+    generated = chest_xrays(2100, size=28, seed=0)
+    model = CNN(in_channels=1, num_classes=2, image_size=28).double()
+    generator = np.random.default_rng(seed)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            values = generator.standard_normal(tuple(parameter.shape)) / np.sqrt(max(parameter[0].numel(), 16))
+            parameter.copy_(torch.from_numpy(values))
+    optimizer, losses = torch.optim.Adam(model.parameters(), lr=1e-3), []
+    for step in range(steps):
+        batch = slice(size * step, size * (step + 1))
+        images = torch.from_numpy(generated.images[batch, None] / 255.0)
+        loss = torch.nn.functional.cross_entropy(model(images), torch.from_numpy(generated.labels[batch]))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return {"seed": seed, "losses": losses}
+
+
+ALL = {"04_torch.json": convolution, "09_torch.json": training}
 
 
 if __name__ == "__main__":
