@@ -10,7 +10,7 @@ bits. In a kernel's loop the compiler turns that into vector instructions:
 The dtype of the argument, float32 or float64, picks the constants and the number of terms; the result has that dtype.
 Largest errors, in units of the last place (ulp) of the dtype:
 
-    exp 1.5 · expm1 2 · sigmoid 2.5 · tanh 3 · log1p_unit 2 · erf 2 (float64: the C library's, one element at a time)
+    exp 1.5 · expm1 2 · sigmoid 2.5 · tanh 3 · log1p_unit 2.5 · erf 2.5 (float64: the C library's, one at a time)
 
 NaN gives NaN; results below the smallest normal number come out as denormal ones. The functions run without Numba,
 too, on NumPy scalars, so that each step can be looked at.

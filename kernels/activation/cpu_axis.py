@@ -123,7 +123,7 @@ def _forward(op, x, axis, logarithm):
 
 
 def _backward(op, grad_y, y, axis, logarithm):
-    shapes.check_alike(op, {"y": y, "grad_y": grad_y})
+    shapes.check_alike(op, {"grad_y": grad_y, "y": y})
     outer, L, inner = shapes.along_axis(op, y.shape, axis)
     grad_x = empty(y.shape, y.dtype)
     if inner == 1 and y.size:
