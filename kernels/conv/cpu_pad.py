@@ -28,7 +28,7 @@ def pad_forward(x, pads, mode, value):
             blocks = _three(y, axis), _three(padded, axis)
             for_each(_pad, len(blocks[1]), padded.size, blocks[0], source, x.dtype.type(value), blocks[1])
             y = padded
-    return y.copy() if y is x else y
+    return y if any(map(any, pads)) else y.copy()
 
 
 def pad_backward_x(grad_y, x_shape, pads, mode):
@@ -41,7 +41,7 @@ def pad_backward_x(grad_y, x_shape, pads, mode):
             source = shapes.pad_source(x_shape[axis], before, after, mode)
             for_each(_add, math.prod(grad.shape[:axis]), grad.size, _three(grad, axis), source, _three(grad_x, axis))
             grad = grad_x
-    return grad.copy() if grad is grad_y else grad
+    return grad if any(map(any, pads)) else grad.copy()
 
 
 def _three(array, axis):
