@@ -11,7 +11,7 @@ from mediml.evaluation import auc
 
 def test_new_images_of_the_same_kind_are_familiar(chests, fitted):
     assert np.mean(familiarity.score(chests[2], fitted) > 1) <= 0.05
-    assert np.mean(familiarity.score(chests[1], fitted) > 1) <= 0.01  # the limits come from these
+    assert 0.005 <= np.mean(familiarity.score(chests[1], fitted) > 1) <= 0.01  # the limits come from these
 
 
 @pytest.mark.parametrize(
