@@ -15,8 +15,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 LONGEST_FILE = 400
 FAMILY_FILES = ("__init__", "shapes", "reference", "cpu", "cuda")
-#: Scalar formulas that the back ends of one family share, as kernels/indexing.py holds those that families share.
-SHARED_FORMULAS = "formulas"
+#: What the back ends of one family share: scalar formulas, and the loop that applies one to every element.
+SHARED_FORMULAS = ("formulas", "elementwise")
 BACK_ENDS = ("reference", "cpu", "cuda")
 
 #: From the ground up; a module imports from its own storey and from below. Longer names decide first.
@@ -24,6 +24,7 @@ STOREYS = {
     "kernels": 0,
     "mediml": 1,
     "mediml.nn.functional": 2,
+    "mediml.nn.arguments": 2,
     "mediml.nn": 3,
     "mediml.optim": 3,
     "mediml.data": 1,
@@ -285,7 +286,7 @@ def back_ends(family):
 def stray_files(names):
     """Names that are neither one of the five, nor a named part of one such as ``reference_pad``, nor the formulas."""
     parts = tuple(f"{name}_" for name in FAMILY_FILES[1:])
-    return [name for name in names if name not in (*FAMILY_FILES, SHARED_FORMULAS) and not name.startswith(parts)]
+    return [name for name in names if name not in FAMILY_FILES + SHARED_FORMULAS and not name.startswith(parts)]
 
 
 @pytest.mark.parametrize("family", families())

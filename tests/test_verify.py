@@ -9,6 +9,7 @@ import pytest
 
 import kernels.pooling.cpu
 from mediml import cli
+from mediml.nn import functional
 from mediml.verify import make_golden, peers, runner
 from mediml.verify.answers import Answer, answer_of_mediml
 from mediml.verify.case import Array, Case
@@ -162,6 +163,19 @@ def test_there_are_cases_for_every_family():
     assert all(
         np.prod(array.shape) <= 1000 for cases in families.values() for c in cases for array in c.arrays.values()
     )
+
+
+#: Random (tested by their statistics), or another name or a wrapper of what has cases.
+WITHOUT_CASES = {
+    "alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d", "feature_alpha_dropout", "gumbel_softmax",
+    "one_hot", "matmul", "triplet_margin_with_distance_loss",
+}  # fmt: skip
+
+
+def test_every_function_has_cases():
+    tried = {case.op for cases in runner.all_cases().values() for case in cases}
+    public = {name for name in functional.__all__ if not name.endswith(("_", "_with_indices"))}
+    assert public - tried == WITHOUT_CASES
 
 
 @pytest.mark.torch
