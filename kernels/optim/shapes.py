@@ -9,15 +9,15 @@ __all__ = ["check_update", "flat", "write_back"]
 
 def check_update(op, param, grad, **state):
     """Refuse a gradient or a state (None: absent) that is not of the shape and dtype of the parameter."""
-    if not isinstance(param, np.ndarray) or param.dtype not in FLOATS:
-        got = getattr(param, "dtype", type(param).__name__)
-        raise TypeError(f"{op}: param expects a float32 or float64 numpy.ndarray, got {got}")
-    for name, array in (("grad", grad), *state.items()):
-        if array is None:
+    for name, array in (("param", param), ("grad", grad), *state.items()):
+        if array is None and name in state:
             continue
-        if not isinstance(array, np.ndarray) or array.dtype != param.dtype:
-            got = getattr(array, "dtype", type(array).__name__)
-            raise TypeError(f"{op}: {name} expects {param.dtype}, the dtype of param, got {got}")
+        if not isinstance(array, np.ndarray):
+            raise TypeError(f"{op}: {name} expects a numpy.ndarray, got {type(array).__name__}")
+        if array.dtype not in FLOATS:
+            raise TypeError(f"{op}: {name} expects float32 or float64, got {array.dtype}")
+        if array.dtype != param.dtype:
+            raise TypeError(f"{op}: {name} expects {param.dtype}, the dtype of param, got {array.dtype}")
         if array.shape != param.shape:
             raise ValueError(f"{op}: {name} expects the shape of param {param.shape}, got {array.shape}")
     for name, array in (("param", param), *state.items()):
