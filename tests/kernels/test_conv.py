@@ -15,7 +15,8 @@ INF, NAN = np.inf, np.nan
 PLAIN = ((1, 1), (0, 0), (1, 1), 1)
 
 #: x, weight, stride, padding, dilation, groups. Awkward on purpose: rows and lanes of the fast tiles are crossed,
-#: strides do not divide, kernels are as large as the picture or one pixel, padding exceeds the kernel, a batch is empty.
+#: strides do not divide, kernels are as large as the picture or one pixel, padding exceeds the kernel, batches are
+#: empty.
 GEOMETRIES = [
     ((2, 3, 8, 9), (4, 3, 3, 3), (1, 1), (1, 1), (1, 1), 1),
     ((1, 1, 5, 7), (1, 1, 5, 7), (1, 1), (0, 0), (1, 1), 1),
