@@ -1,5 +1,6 @@
 """What an operator answers to a case: its outputs, and the gradients of its arguments. Ours, and PyTorch's."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -62,7 +63,9 @@ def answer_of_torch(case: Case) -> Answer:
 
     tensors = {key: torch.tensor(array, requires_grad=key in case.differentiated) for key, array in case.draw().items()}
     operator = _operator(case.op, torch.nn.functional, torch)
-    outputs = _as_tuple(operator(**tensors, **case.options))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # about its own speed, or about broadcasting
+        outputs = _as_tuple(operator(**tensors, **case.options))
     floating = [output for output in outputs if output.dtype.is_floating_point]
     cotangents = case.draw_cotangents([tuple(output.shape) for output in floating])
     gradients = {}
