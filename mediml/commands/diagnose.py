@@ -56,6 +56,8 @@ def _progress(entry: Mapping[str, Any]) -> None:
 
 
 def _summarise(entries: list[dict[str, Any]], target: Path, several: bool) -> None:
+    from mediml.diagnosis.report import score_text
+
     page = target / ("index.html" if several else "report.html")
     if several:
         counts = {
@@ -65,7 +67,7 @@ def _summarise(entries: list[dict[str, Any]], target: Path, several: bool) -> No
         print(", ".join(f"{count} {status.replace('_', ' ')}" for status, count in counts.items()))
     else:
         (entry,) = entries
-        score = f", model score {entry['score']:.2f}" if entry["score"] is not None else ""
+        score = f", model score {score_text(entry['score'])}" if entry["score"] is not None else ""
         print(f"{entry['status'].replace('_', ' ').capitalize()}{score}")
         for reason in entry["reasons"]:
             print(f"  - {reason}")

@@ -10,7 +10,7 @@ from mediml.diagnosis.page import Markup, element, figure, page, table
 from mediml.diagnosis.record import reasons_of
 from mediml.diagnosis.study import JUDGED, Study
 
-__all__ = ["number_of", "render", "render_index"]
+__all__ = ["number_of", "render", "render_index", "score_text"]
 
 #: Prevalences for which the predictive values are restated; the middle one is that of a general clinic at best.
 PREVALENCES = (0.01, 0.10, 0.50)
@@ -74,7 +74,9 @@ def render_index(entries: Sequence[Mapping[str, Any]], facts: ModelFacts, langua
         link = element("a", language("input_number", number=number), href=entry["report"])
         found = " ".join(entry["reasons"])
         if entry["score"] is not None:
-            found = f"{language('score_label', positive=language.class_name(facts.positive))}: {entry['score']:.2f}"
+            found = (
+                f"{language('score_label', positive=language.class_name(facts.positive))}: {score_text(entry['score'])}"
+            )
         level = _level("pass" if entry["status"] == JUDGED else "stop", language(entry["status"]))
         rows.append([link, level, found, element("code", (entry["sha256"] or "")[:12])])
     heads = [language(f"head_{name}") for name in ("input", "outcome", "reason", "sha256")]
@@ -105,13 +107,28 @@ def _outcome(study: Study, facts: ModelFacts, language: Language) -> Markup:
         element(
             "div",
             element("span", language("score_label", positive=language.class_name(facts.positive))),
-            element("b", f"{study.prediction.score:.2f}"),
+            element("b", score_text(study.prediction.score)),
             element("span", language(where, threshold=f"{facts.threshold:.2f}")),
             class_="score",
         )
     )
+    if facts.bins:
+        parts.append(element("p", _nearest_bin(study.prediction.score, facts, language)))
     parts.append(element("p", language("score_is", pixels=facts.size**2), class_="soft"))
     return element("div", *parts, class_="outcome")
+
+
+def score_text(score: float) -> str:
+    """Two digits; what is not quite 0 or 1 is not written as 0 or 1."""
+    return "< 0.01" if score < 0.005 else "> 0.99" if score >= 0.995 else f"{score:.2f}"
+
+
+def _nearest_bin(score: float, facts: ModelFacts, language: Language) -> str:
+    """What was observed at about this score, which need not be what the score says."""
+    nearest = min(facts.bins, key=lambda each: abs(each.score - score))
+    shares = {name: f"{100 * getattr(nearest, name):.0f}" for name in ("share", "low", "high")}
+    positive, split = language.class_name(facts.positive), language(f"split_{facts.split}")
+    return language("score_bin", count=nearest.count, split=split, positive=positive, **shares)
 
 
 def _figures(study: Study, facts: ModelFacts, language: Language, pictures: Mapping[str, bytes]) -> Markup:
@@ -215,7 +232,7 @@ def _failures(facts: ModelFacts, language: Language) -> Markup:
 def _withheld(study: Study, facts: ModelFacts, language: Language) -> Markup:
     if study.prediction is None or study.outcome == JUDGED:
         return Markup("")
-    lead = language("study_lead", size=facts.size, score=f"{study.prediction.score:.2f}")
+    lead = language("study_lead", size=facts.size, score=score_text(study.prediction.score))
     summary = element("summary", language("section_study"))
     return element("section", element("details", summary, element("p", lead)))
 

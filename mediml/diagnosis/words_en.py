@@ -26,6 +26,8 @@ WORDS = {
     "score_below": "below the operating point of {threshold}",
     "score_is": "A score is what a program computed from {pixels} grey values. It is not a diagnosis and not a "
     "finding.",
+    "score_bin": "Of the {count} images of {split} whose score came nearest to this one, {share} % had the label "
+    "“{positive}” (95 % interval {low} to {high} %).",
     # Sections
     "section_figures": "The image, and what the model gets of it",
     "section_checks": "Checks of the input",

@@ -19,6 +19,8 @@ WORDS = {
     "score_above": "达到或高于工作点 {threshold}",
     "score_below": "低于工作点 {threshold}",
     "score_is": "得分只是程序由 {pixels} 个灰度值算出的数，不是诊断，也不是影像所见。",
+    "score_bin": "{split}中得分与此最接近的 {count} 幅图像里，{share} % 标为“{positive}”"
+    "（95 % 置信区间 {low} 至 {high} %）。",
     "section_figures": "图像，以及模型从中得到的部分",
     "section_checks": "输入检查",
     "section_meaning": "这个模型的得分有多大分量",

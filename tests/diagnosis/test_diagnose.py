@@ -9,6 +9,7 @@ import pytest
 from PIL import Image as Pillow
 
 from mediml import cli
+from mediml.diagnosis.report import score_text
 from mediml.models import pretrained as pretrained_module
 
 
@@ -65,8 +66,16 @@ def test_a_chest_film_is_judged(diagnose, film):
     assert set(content["figures"]) == {"image", "input", "feature_maps", "score"}
     for name in content["figures"].values():
         assert Pillow.open(folder / name).size[0] >= 400
-    assert f"{content['score']['value']:.2f}" in page(folder / "report.html").text
+    shown = page(folder / "report.html").text
+    assert f"{content['score']['value']:.2f}" in shown
+    assert "Of the 60 images of the test split" in shown and "20 % had the label" in shown  # the card's only bin
     assert str(folder / "report.html") in printed.out and "Next:" in printed.out
+
+
+def test_a_score_is_never_written_as_certain():
+    assert [score_text(score) for score in (0.0001, 0.005, 0.55, 0.9949, 0.99999)] == [
+        "< 0.01", "0.01", "0.55", "0.99", "> 0.99",
+    ]  # fmt: skip
 
 
 def test_the_page_stands_alone(diagnose, film):
