@@ -168,7 +168,7 @@ def test_p_must_be_a_probability(p):
 def test_refusals():
     with pytest.raises(TypeError, match=r"dropout: input expects float32 or float64, got mediml\.int64"):
         F.dropout(mediml.tensor([1, 2]))
-    with pytest.raises(TypeError, match=r"expected mediml\.Tensor arguments, got ndarray"):
+    with pytest.raises(TypeError, match=r"input expects a mediml\.Tensor, got ndarray"):
         F.dropout2d(np.zeros((2, 3, 4, 4)))
     with pytest.raises(ValueError, match="dropout1d: input expects 2 or 3 dimensions"):
         F.dropout1d(positive((2, 3, 4, 5)))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mediml.autograd import is_grad_enabled, record
-from mediml.device import backend, common_device
+from mediml.device import backend
 from mediml.dtypes import dtype_name
 from mediml.ops.broadcasting import as_float
 from mediml.random import generator
@@ -27,7 +27,7 @@ SELU_SCALE = 1.0507009873554805
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
     """max(0, x); NaN stays NaN. The gradient at 0 is 0. Integers are allowed, bool is not."""
-    if _is_integer("relu", input):
+    if _is_integer(input):
         return _result(input, np.maximum(input._array, input.dtype.type(0)), inplace)
     return _pointwise("relu", input, inplace=inplace, reads_output=True)
 
@@ -71,7 +71,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     input : Tensor of shape (N, C, …), or any with a single slope
     weight : Tensor of shape (C,), (1,) or (), dtype of `input`
     """
-    kernels = backend("activation", input, weight)
+    kernels = backend("activation", input=input, weight=weight)
     _require_float("prelu", input)
     if weight.ndim > 1:
         raise ValueError(f"prelu: weight expects 0 or 1 dimensions, got shape {tuple(weight.shape)}")
@@ -125,7 +125,7 @@ def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tenso
 
 def sigmoid(input: Tensor) -> Tensor:
     """1 / (1 + e^-x). Integers count as the default floating dtype."""
-    return _pointwise("sigmoid", _as_float("sigmoid", input), reads_output=True)
+    return _pointwise("sigmoid", _as_float(input), reads_output=True)
 
 
 def logsigmoid(input: Tensor) -> Tensor:
@@ -135,17 +135,17 @@ def logsigmoid(input: Tensor) -> Tensor:
 
 def tanh(input: Tensor) -> Tensor:
     """The hyperbolic tangent. Integers count as the default floating dtype."""
-    return _pointwise("tanh", _as_float("tanh", input), reads_output=True)
+    return _pointwise("tanh", _as_float(input), reads_output=True)
 
 
 def tanhshrink(input: Tensor) -> Tensor:
     """x - tanh(x). Integers count as the default floating dtype; bool is refused."""
-    return _pointwise("tanhshrink", _as_float("tanhshrink", input, allow_bool=False))
+    return _pointwise("tanhshrink", _as_float(input, allow_bool=False))
 
 
 def softsign(input: Tensor) -> Tensor:
     """x / (1 + |x|). Integers count as the default floating dtype; bool is refused."""
-    return _pointwise("softsign", _as_float("softsign", input, allow_bool=False))
+    return _pointwise("softsign", _as_float(input, allow_bool=False))
 
 
 def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
@@ -230,7 +230,7 @@ def _pointwise(
     shown: str | None = None,
 ) -> Tensor:
     """Apply ``<name>_forward`` of the back end, record ``<name>_backward_x``; it reads the output or the input."""
-    kernels = backend("activation", input)
+    kernels = backend("activation", input=input)
     _require_float(shown or name, input)
     forward, backward_x = getattr(kernels, f"{name}_forward"), getattr(kernels, f"{name}_backward_x")
     copies = inplace and not reads_output and is_grad_enabled() and input.requires_grad
@@ -252,7 +252,7 @@ def _elu(name: str, input: Tensor, alpha: float, scale: float, input_scale: floa
 
 
 def _threshold(input: Tensor, threshold: float, value: float, inplace: bool) -> Tensor:
-    if _is_integer("threshold", input):
+    if _is_integer(input):
         return _result(input, np.where(input._array > threshold, input._array, input.dtype.type(value)), inplace)
     return _pointwise("threshold", input, (threshold, value), inplace, gradient_parameters=(threshold,))
 
@@ -260,13 +260,13 @@ def _threshold(input: Tensor, threshold: float, value: float, inplace: bool) -> 
 def _hardtanh(name: str, input: Tensor, min_val: float, max_val: float, inplace: bool) -> Tensor:
     if min_val > max_val:
         raise ValueError(f"{name}: expected min_val <= max_val, got min_val {min_val} and max_val {max_val}")
-    if _is_integer(name, input):
+    if _is_integer(input):
         return _result(input, np.clip(input._array, int(min_val), int(max_val)), inplace)
     return _pointwise("hardtanh", input, (min_val, max_val), inplace, shown=name)
 
 
-def _is_integer(name: str, input: Tensor) -> bool:
-    common_device(name, input)
+def _is_integer(input: Tensor) -> bool:
+    backend("activation", input=input)
     return input.dtype.kind in "iu"
 
 
@@ -275,8 +275,8 @@ def _result(input: Tensor, array: Any, inplace: bool) -> Tensor:
     return input._overwrite(result) if inplace else result
 
 
-def _as_float(name: str, input: Tensor, allow_bool: bool = True) -> Tensor:
-    common_device(name, input)
+def _as_float(input: Tensor, allow_bool: bool = True) -> Tensor:
+    backend("activation", input=input)
     return as_float(input) if allow_bool or input.dtype.kind != "b" else input
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from mediml.autograd import record
-from mediml.device import backend, common_device
+from mediml.device import backend
 from mediml.dtypes import dtype_name
 from mediml.random import generator
 from mediml.tensor import Tensor
@@ -48,7 +48,8 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
 def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Each channel of (N, C, L) or (C, L) 0 with probability `p`, else divided by 1 - p. See `dropout`."""
     _check_probability("dropout1d", p)
-    if common_device("dropout1d", input) and input.ndim not in (2, 3):
+    backend("dropout", input=input)
+    if input.ndim not in (2, 3):
         raise ValueError(f"dropout1d: input expects 2 or 3 dimensions, (N, C, L) or (C, L), got {tuple(input.shape)}")
     return _drop("dropout1d", input, p, training, inplace, whole_channels=True, batched=input.ndim == 3)
 
@@ -59,7 +60,7 @@ def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
     As in torch, three dimensions count as (N, C, L), with a warning; so do others, down to (N, C).
     """
     _check_probability("dropout2d", p)
-    common_device("dropout2d", input)
+    backend("dropout", input=input)
     if input.ndim == 3:
         warnings.warn(
             "dropout2d: Received a 3D input to dropout2d and assuming that channel-wise 1D dropout behavior is "
@@ -74,7 +75,7 @@ def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
 def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Each channel of (N, C, D, H, W) or (C, D, H, W) 0 with probability `p`, else divided by 1 - p. See `dropout`."""
     _check_probability("dropout3d", p)
-    common_device("dropout3d", input)
+    backend("dropout", input=input)
     if input.ndim not in (4, 5):
         _warn_of_dimensions("dropout3d", input)
     return _drop("dropout3d", input, p, training, inplace, whole_channels=True, batched=input.ndim == 5)
@@ -94,7 +95,7 @@ def _drop(
     name: str, input: Tensor, p: float, training: bool, inplace: bool, whole_channels: bool, batched: bool = True
 ) -> Tensor:
     """Draw a mask and apply the kernel; `batched` False: the first axis of `input` is that of the channels."""
-    kernels = backend("dropout", input)
+    kernels = backend("dropout", input=input)
     _check_probability(name, p)
     axes = 2 if batched else 1
     if whole_channels and input.ndim < axes:

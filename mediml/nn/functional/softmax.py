@@ -79,7 +79,7 @@ def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: floa
     """
     if eps != 1e-10:
         warnings.warn("gumbel_softmax: `eps` is deprecated and has no effect", stacklevel=2)
-    backend("activation", logits)
+    backend("activation", logits=logits)
     _require_float("gumbel_softmax", logits)
     noise = -_log_of_exponential(logits)
     soft = softmax((logits + noise) / tau, dim)
@@ -98,7 +98,7 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
     ValueError
         If `dim` is of odd size, or does not exist.
     """
-    kernels = backend("activation", input)
+    kernels = backend("activation", input=input)
     _require_float("glu", input)
     x = input._array
 
@@ -109,7 +109,7 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
 
 
 def _along_axis(name: str, input: Tensor, dim: int | None, stacklevel: int, dtype: Any) -> Tensor:
-    kernels = backend("activation", input)
+    kernels = backend("activation", input=input)
     if dim is None:
         dim = _guessed_dim(name, input, stacklevel + 1)
     if dtype is not None:
