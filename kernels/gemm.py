@@ -24,10 +24,14 @@ Where the numbers stand is told by tables of offsets, so that one kernel serves 
 from kernels.jit import kernel
 from kernels.simd import add, element, fma, lanes, load, load_splat, splat, store
 
-__all__ = ["ROWS", "add_tile", "fill_rows"]
+__all__ = ["ROWS", "WIDE_ROWS", "WIDE_VECTORS", "add_tile", "add_wide_tile", "fill_rows"]
 
 #: Rows of a tile. With one vector of `b` these fill nine registers: enough sums to hide the latency of an addition.
 ROWS = 8
+
+#: A tile of the same size for few rows: two rows by four vectors.
+WIDE_ROWS = 2
+WIDE_VECTORS = 4
 
 #: Products that are summed up in one go. Longer sums are made of such parts, which keeps their rounding error small.
 _PART = 512
@@ -79,3 +83,38 @@ def add_tile(a, rows, first_row, a_steps, b, b_start, b_steps, begin, end, tile,
         store(tile, at + 5 * width, add(load(tile, at + 5 * width), s5))
         store(tile, at + 6 * width, add(load(tile, at + 6 * width), s6))
         store(tile, at + 7 * width, add(load(tile, at + 7 * width), s7))
+
+
+@kernel
+def add_wide_tile(a, rows, first_row, a_steps, b, b_start, b_steps, begin, end, tile):
+    """Add the products of two rows of `a` with four vectors of `b` to a tile. Otherwise as `add_tile`.
+
+    With one or two rows, a tile of eight would compute six in vain.
+    """
+    width = lanes(tile)
+    r0 = element(rows, first_row)
+    r1 = element(rows, first_row + 1)
+    for part in range(begin, end, _PART):
+        s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = splat(a.dtype.type(0))
+        for k in range(part, min(part + _PART, end)):
+            i = b_start + element(b_steps, k)
+            v0, v1 = load(b, i), load(b, i + width)
+            v2, v3 = load(b, i + 2 * width), load(b, i + 3 * width)
+            upper = load_splat(a, r0 + element(a_steps, k))
+            lower = load_splat(a, r1 + element(a_steps, k))
+            s0 = fma(upper, v0, s0)
+            s1 = fma(upper, v1, s1)
+            s2 = fma(upper, v2, s2)
+            s3 = fma(upper, v3, s3)
+            s4 = fma(lower, v0, s4)
+            s5 = fma(lower, v1, s5)
+            s6 = fma(lower, v2, s6)
+            s7 = fma(lower, v3, s7)
+        store(tile, 0, add(load(tile, 0), s0))
+        store(tile, width, add(load(tile, width), s1))
+        store(tile, 2 * width, add(load(tile, 2 * width), s2))
+        store(tile, 3 * width, add(load(tile, 3 * width), s3))
+        store(tile, 4 * width, add(load(tile, 4 * width), s4))
+        store(tile, 5 * width, add(load(tile, 5 * width), s5))
+        store(tile, 6 * width, add(load(tile, 6 * width), s6))
+        store(tile, 7 * width, add(load(tile, 7 * width), s7))

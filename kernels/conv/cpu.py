@@ -6,7 +6,9 @@ Optimizations
   neighbouring pixels, so the results lie in memory as they are needed and nothing is transposed.
 * A padded copy of one picture's band takes every test for the border out of the loops, and the stride as well; it stays
   in the cache (``plan.py`` says how). No matrix of patches ("im2col") is ever written: taps are distances in the copy.
-* Forward and backward_x are one loop: only the tables of offsets differ.
+* Forward and backward_x are one loop: only the tables of offsets differ. Where there are few output channels (depthwise
+  convolution, the gradient for a grey picture), two rows by four vectors take the place of eight rows by one.
+* Weights are packed so that the eight that meet one vector lie side by side.
 * backward_weight keeps eight taps by one vector of output channels in registers while it walks over the pixels.
 * One loop for every rank: a row or a picture is a volume of depth 1; a pointwise convolution is a row.
 * Threads share pictures, groups and bands. Every output element belongs to one of them; the gradient of the weights is
@@ -21,7 +23,7 @@ from kernels.conv import shapes
 from kernels.conv.cpu_pad import pad_backward_x, pad_forward
 from kernels.conv.loops import add_up, convolve, correlate, pack, scatter_exactly, sum_planes
 from kernels.conv.plan import plan_backward_weight, plan_backward_x, plan_forward
-from kernels.gemm import ROWS
+from kernels.gemm import ROWS, WIDE_VECTORS
 from kernels.memory import empty, readable, zeros
 from kernels.parallel import for_each
 from kernels.simd import LANES
@@ -132,7 +134,7 @@ def _run(plan, source, weight, bias, target, source_shape, target_shape, channel
     sizes = (*channels, plan.pitch)
     layout = source_shape[2:], target_shape[2:], plan.band, plan.bands, plan.extent, *plan.steps
     width = LANES[target.dtype]
-    slack = width + plan.extent[2]  # the last vector reaches over the end
+    slack = WIDE_VECTORS * width + plan.extent[2]  # the last vectors reach over the end
 
     def work(lo, hi):
         copy = empty(plan.copy_elements + slack, target.dtype)

@@ -1,6 +1,6 @@
 """The compiled loops of ``cpu.py``. All arrays are flat; tuples are (depth, height, width). See ``plan.py``."""
 
-from kernels.gemm import ROWS, add_tile
+from kernels.gemm import ROWS, WIDE_ROWS, WIDE_VECTORS, add_tile, add_wide_tile
 from kernels.jit import REASSOCIATE, kernel
 from kernels.simd import copy_transposed, lanes, load, splat, store, store_part
 
@@ -28,6 +28,7 @@ def convolve(
     """Forward and backward_x: one item is a picture, a group of its channels and a band of the output."""
     groups, C_source, C_target, pitch = sizes
     blocks = -(-C_target // ROWS)
+    height, vectors = (WIDE_ROWS, WIDE_VECTORS) if C_target <= 2 * WIDE_ROWS else (ROWS, 1)
     plane_in, plane_out = size_in[0] * size_in[1] * size_in[2], size_out[0] * size_out[1] * size_out[2]
     for item in range(lo, hi):
         outer, (b_d, b_h, b_w) = _split(item, bands)
@@ -52,13 +53,18 @@ def convolve(
                 place = ((d_out + d * step_out[0]) * size_out[1] + h_out) * size_out[2] + w_out
                 place += outer * C_target * plane_out
                 steps = (pitch, step_out[1] * size_out[2], step_out[2], plane_out)
-                for q in range(0, (h_count - 1) * pitch + w_count, lanes(tile)):
-                    for r in range(0, C_target, ROWS):
-                        count = min(ROWS, C_target - r)
-                        _begin(tile, bias, first_row + r, count)
+                for q in range(0, (h_count - 1) * pitch + w_count, vectors * lanes(tile)):
+                    for r in range(0, C_target, height):
+                        count = min(height, C_target - r)
+                        _begin(tile, bias, first_row + r, count, vectors)
                         b_start = d * extent[1] * pitch + q
-                        add_tile(packed, rows, r, a_steps, copy, b_start, b_steps, taps_begin, taps_end, tile, 0)
-                        _write(tile, count, q, target, place + r * plane_out, steps, inside)
+                        if vectors == 1:
+                            add_tile(packed, rows, r, a_steps, copy, b_start, b_steps, taps_begin, taps_end, tile, 0)
+                        else:
+                            add_wide_tile(packed, rows, r, a_steps, copy, b_start, b_steps, taps_begin, taps_end, tile)
+                        for v in range(vectors):
+                            at = place + r * plane_out
+                            _write(tile, v, vectors, count, q + v * lanes(tile), target, at, steps, inside)
 
 
 @kernel
@@ -238,17 +244,18 @@ def _pack(grad_y, start, size, channels, origin, band, panel, i):
 
 
 @kernel
-def _begin(tile, bias, first, count):
-    """Every sum begins with its channel's bias."""
-    for r in range(count):
-        store(tile, r * lanes(tile), splat(bias[first + r]))
-    for r in range(count, ROWS):
-        store(tile, r * lanes(tile), splat(bias[first]))
+def _begin(tile, bias, first, count, vectors):
+    """Every sum begins with its channel's bias; rows that are computed in vain with another one's."""
+    for i in range(ROWS):
+        store(tile, i * lanes(tile), splat(bias[first + min(i // vectors, count - 1)]))
 
 
 @kernel
-def _write(tile, count, q, target, place, steps, inside):
-    """Store a tile whose lanes are the places q, q + 1, ... of the copy. What lies between two rows is dropped."""
+def _write(tile, v, vectors, count, q, target, place, steps, inside):
+    """Store one vector of each row of a tile, whose lanes are the places q, q + 1, ... of the copy.
+
+    What lies between two rows of the copy is dropped.
+    """
     pitch, row_step, column_step, plane = steps
     h_low, h_high, w_low, w_high = inside
     width = lanes(tile)
@@ -262,13 +269,14 @@ def _write(tile, count, q, target, place, steps, inside):
             row = place + h * row_step
             if column_step == 1 and end - begin == width:
                 for r in range(count):
-                    store(target, row + r * plane + begin, load(tile, r * width))
+                    store(target, row + r * plane + begin, load(tile, (r * vectors + v) * width))
             elif column_step == 1:
                 for r in range(count):
-                    part = load(tile, r * width)
+                    part = load(tile, (r * vectors + v) * width)
                     store_part(target, row + r * plane + w - lane, part, lane + begin - w, lane + end - w)
             else:
                 for r in range(count):
                     for i in range(begin, end):
-                        target[row + r * plane + i * column_step] = tile[r * width + lane + i - w]
+                        number = tile[(r * vectors + v) * width + lane + i - w]
+                        target[row + r * plane + i * column_step] = number
         lane += length
