@@ -58,7 +58,7 @@ def _kernel_module(family: str, kind: str) -> ModuleType:
     return importlib.import_module(f"kernels.{family}.{kind}")
 
 
-def backend(family: str, *unnamed: "Tensor | None", **tensors: "Tensor") -> Any:
+def backend(family: str, **tensors: "Tensor") -> Any:
     """The kernels of a family for the device that all `tensors` are on, such as ``kernels.conv.cpu``.
 
     Parameters
@@ -76,20 +76,19 @@ def backend(family: str, *unnamed: "Tensor | None", **tensors: "Tensor") -> Any:
     """
     from mediml.tensor import Tensor
 
-    first = None
+    first = next(iter(tensors))
     for name, tensor in tensors.items():
         if not isinstance(tensor, Tensor):
             raise TypeError(
                 f"{family}: {name} expects a mediml.Tensor, got {type(tensor).__name__}; "
                 f"wrap an array with mediml.tensor(array)"
             )
-        first = first or name
         if tensor.device != tensors[first].device:
             raise ValueError(
                 f"{family}: {name} expects the device of {first}, {tensors[first].device}, got {tensor.device}; "
                 f"move one with .to({str(tensor.device)!r})"
             )
-    return _kernel_module(family, common_device(family, *tensors.values(), *unnamed).type)
+    return _kernel_module(family, tensors[first].device.type)
 
 
 def given(**tensors: "Tensor | None") -> "dict[str, Tensor]":

@@ -143,7 +143,7 @@ def pow(input: Any, exponent: Any) -> Tensor:
     if not isinstance(exponent, Tensor) and isinstance(input, Tensor):
         return _pow_number(input, exponent)
     a, b = operands("pow", input, exponent)
-    x, e = a._array, b._array
+    x, e = np.asarray(a._array, order="C"), np.asarray(b._array, order="C")  # see _pow_number
     with np.errstate(all="ignore"):
         y = np.asarray(x**e)
 
@@ -163,7 +163,7 @@ def _pow_number(x: Tensor, exponent: Any) -> Tensor:
     (x, _) = operands("pow", x, exponent)
     if x.dtype.kind != "f" and exponent < 0:
         raise ValueError("pow: an integer tensor cannot be raised to a negative power; use .float() first")
-    array = x._array
+    array = np.asarray(x._array, order="C")  # NumPy rounds powers differently in strided arrays
     with np.errstate(all="ignore"):
         y = array * array if exponent == 2 else np.power(array, np.asarray(exponent, array.dtype))
 

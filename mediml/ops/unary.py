@@ -46,7 +46,7 @@ def _unary(
         if not isinstance(input, Tensor):
             raise TypeError(f"{name}: expected a mediml.Tensor, got {type(input).__name__}")
         tensor = input if keeps_integers else as_float(input)
-        x = tensor._array
+        x = np.asarray(tensor._array, order="C")  # NumPy rounds some functions differently in strided arrays
         with np.errstate(all="ignore"):
             y = np.asarray(function(x), x.dtype)
 

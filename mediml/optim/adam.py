@@ -85,7 +85,7 @@ class Adam(Optimizer):
         super().__init__(params, defaults)
 
     def _update(self, param: Tensor, grad: Tensor, group: dict[str, Any]) -> None:
-        kernels = backend("optim", param, grad)
+        kernels = backend("optim", param=param, grad=grad)
         state = self.state[param]
         if not state:
             state["step"] = from_array(np.zeros((), default_float()), param.device)

@@ -80,7 +80,7 @@ class SGD(Optimizer):
         super().__init__(params, defaults)
 
     def _update(self, param: Tensor, grad: Tensor, group: dict[str, Any]) -> None:
-        kernels = backend("optim", param, grad)
+        kernels = backend("optim", param=param, grad=grad)
         buffer, is_first = None, False
         if group["momentum"] != 0:
             buffer = self.state[param].get("momentum_buffer")

@@ -246,7 +246,7 @@ REFUSED = [
     (ValueError, "weight expects a shape", lambda: F.binary_cross_entropy(X, T, weight=mediml.ones(4, 2, 3))),
     (TypeError, "floating dtype", lambda: F.binary_cross_entropy_with_logits(X, T.long())),
     (ValueError, "pos_weight", lambda: F.binary_cross_entropy_with_logits(X, T, pos_weight=mediml.ones(2))),
-    (ValueError, "one device", lambda: F.mse_loss(X, T.to("reference"))),
+    (ValueError, "target expects the device of input", lambda: F.mse_loss(X, T.to("reference"))),
     (TypeError, "floating tensors", lambda: F.kl_div(X.long(), T.long(), reduction="sum")),
     (ValueError, "negative", lambda: F.gaussian_nll_loss(X, T, -1.0)),
     (TypeError, "Tensor or float", lambda: F.gaussian_nll_loss(X, T, 1)),

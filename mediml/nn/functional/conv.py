@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from mediml.autograd import record
-from mediml.device import backend
+from mediml.device import backend, given
 from mediml.tensor import Tensor
 
 __all__ = ["conv1d", "conv2d", "conv3d", "pad"]
@@ -108,7 +108,7 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
     -----
     Formula: ``kernels.conv.reference.pad_forward``.
     """
-    kernels = backend("conv", input)
+    kernels = backend("conv", input=input)
     pairs = _pad_pairs(input, pad, mode, value)
     x_shape = input._array.shape
     if not input.is_floating_point():
@@ -132,7 +132,7 @@ def _conv(
     groups: int,
 ) -> Tensor:
     op = f"conv{rank}d"
-    kernels = backend("conv", input, weight, bias)
+    kernels = backend("conv", input=input, weight=weight, **given(bias=bias))
     if input.ndim not in (rank + 1, rank + 2):
         raise ValueError(
             f"{op}: input expects {rank + 2} axes, or {rank + 1} without the batch, got shape {tuple(input.shape)}"

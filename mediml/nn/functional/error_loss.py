@@ -100,7 +100,7 @@ def huber_loss(
 
 
 def _error_loss(op: str, input: Tensor, target: Tensor, reduction: str, *parameters: float) -> Tensor:
-    kernels = backend("loss", input, target)
+    kernels = backend("loss", input=input, target=target)
     if target.shape != input.shape:
         warnings.warn(
             f"{op}: target of shape {tuple(target.shape)} and input of shape {tuple(input.shape)} are broadcast; "
@@ -128,7 +128,7 @@ def _weighted(loss: Tensor, weight: Tensor, reduction: str, count: Any) -> Tenso
 
 
 def _check_weight(op: str, weight: Tensor, input: Tensor) -> None:
-    backend("loss", input, weight)
+    backend("loss", input=input, weight=weight)
     if weight.shape != input.shape:
         raise ValueError(
             f"{op}: weight and input must have the same size, got {tuple(weight.shape)} and {tuple(input.shape)}"

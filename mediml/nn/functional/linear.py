@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from mediml.autograd import record
-from mediml.device import backend
+from mediml.device import backend, given
 from mediml.ops.broadcasting import sum_to_shape
 from mediml.tensor import Tensor
 
@@ -36,7 +36,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     -----
     Formula: ``kernels.linear.reference.linear_forward``.
     """
-    kernels = backend("linear", input, weight, bias)
+    kernels = backend("linear", input=input, weight=weight, **given(bias=bias))
     if input.ndim == 0 or weight.ndim not in (1, 2):
         raise ValueError(
             f"linear: expected an input of at least one axis and a weight of one or two, "
@@ -82,7 +82,7 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     TypeError, ValueError
         If dtypes differ, or shapes do not fit.
     """
-    backend("linear", input1, input2, weight, bias)  # checks types and devices
+    backend("linear", input1=input1, input2=input2, weight=weight, **given(bias=bias))  # checks types and devices
     if weight.ndim != 3 or input1.ndim == 0 or input1.shape[:-1] != input2.shape[:-1]:
         raise ValueError(
             f"bilinear: expected inputs that differ in their last axis only, and a weight of three axes, "
@@ -125,7 +125,7 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     -----
     Formula: ``kernels.linear.reference.matmul_forward``. Integers are multiplied by NumPy and have no gradient.
     """
-    kernels = backend("linear", input, other)
+    kernels = backend("linear", input=input, other=other)
     _check_operands(input, other)
     if not input.is_floating_point():
         return record("matmul", np.asarray(input._array @ other._array), (input, other), lambda grad_y: (None, None))

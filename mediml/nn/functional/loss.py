@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mediml.autograd import record
-from mediml.device import backend
+from mediml.device import backend, given
 from mediml.dtypes import promote_types
 from mediml.nn.functional.reduction import reduction_name
 from mediml.ops.broadcasting import operands
@@ -63,7 +63,7 @@ def cross_entropy(
     -----
     Formula and gradient: ``kernels.loss.reference.cross_entropy_forward``.
     """
-    kernels = backend("loss", input, target, weight)
+    kernels = backend("loss", input=input, target=target, **given(weight=weight))
     reduction = reduction_name(reduction, size_average, reduce)
     if target.shape == input.shape and input.ndim:
         return _soft_cross_entropy(kernels, input, target, weight, ignore_index, reduction, label_smoothing)
@@ -130,7 +130,7 @@ def nll_loss(
 
     Parameters and errors as `cross_entropy`, without probabilities as targets and without smoothing.
     """
-    kernels = backend("loss", input, target, weight)
+    kernels = backend("loss", input=input, target=target, **given(weight=weight))
     reduction = reduction_name(reduction, size_average, reduce)
     x, t, shape = _batched("nll_loss", input, target)
     w = None if weight is None else weight._array
@@ -175,7 +175,7 @@ def binary_cross_entropy(
     -----
     Each logarithm counts as at least -100. Formula: ``kernels.loss.reference.binary_cross_entropy_forward``.
     """
-    kernels = backend("loss", input, target, weight)
+    kernels = backend("loss", input=input, target=target, **given(weight=weight))
     reduction = reduction_name(reduction, size_average, reduce)
     _check_same_shape("binary_cross_entropy", input, target)
     x, t, w = input._array, target._array, _spread("binary_cross_entropy", "weight", weight, input)
@@ -223,7 +223,7 @@ def binary_cross_entropy_with_logits(
     Formula: ``kernels.loss.reference.binary_cross_entropy_with_logits_forward``.
     """
     op = "binary_cross_entropy_with_logits"
-    kernels = backend("loss", input, target, weight, pos_weight)
+    kernels = backend("loss", input=input, target=target, **given(weight=weight, pos_weight=pos_weight))
     reduction = reduction_name(reduction, size_average, reduce)
     _check_same_shape(op, input, target)
     if not target.is_floating_point():
