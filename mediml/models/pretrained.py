@@ -52,8 +52,8 @@ class Pretrained:
 
     @property
     def name(self) -> str:
-        """The stem of the two files."""
-        return self.path.stem
+        """The stem of the two files; of a run, whose files are always called ``model``, the name of its folder."""
+        return self.path.resolve().parent.name if self.path.stem == "model" else self.path.stem
 
 
 def available() -> list[str]:

@@ -4,7 +4,7 @@ Two times convolution, ReLU and pooling, then two fully connected layers. What t
 mended: the flattened size is computed from the image size and not assumed, and the imports are complete.
 """
 
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 

@@ -33,10 +33,15 @@ def test_save_and_load(saved, tmp_path):
     path, model = saved
     for name in (path, path.with_suffix(".json"), tmp_path):
         loaded = load(name)
-        assert loaded.name == "model" and not loaded.model.training
+        assert loaded.name == tmp_path.name and not loaded.model.training
         images = np.random.default_rng(0).normal(size=(3, 1, 8, 12)).astype(np.float32)
         np.testing.assert_array_equal(predict_logits(loaded.model, images), predict_logits(model, images))
     assert isinstance(loaded.model, CNN)
+
+
+def test_a_model_is_called_by_its_stem(tmp_path):
+    save(tmp_path / "chests", build(ARCHITECTURE), _card())
+    assert load(tmp_path / "chests.safetensors").name == "chests"
 
 
 def test_damage_is_seen(saved):

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import signal
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from mediml.commands import train as train_command
 from mediml.data import medmnist
 from mediml.data.synthetic import chest_xray_data
 from mediml.models import pretrained
-from mediml.training import checkpoint
+from mediml.training import checkpoint, loop
 
 
 def _run(command, *arguments):
@@ -81,6 +82,24 @@ def test_train_refuses_and_resumes(run, capsys):
     assert _run(train_command, *arguments, "--resume", "--quiet") == 0
     assert (run / "run" / "model.safetensors").read_bytes() == before
     assert "mediml evaluate" in capsys.readouterr().out
+
+
+def test_ctrl_c_says_how_to_go_on(run, tmp_path, capsys, monkeypatch):
+    learn = loop._Training._learn_from
+
+    def interrupted(self, images, labels):
+        learn(self, images, labels)
+        signal.raise_signal(signal.SIGINT)
+
+    arguments = ("cnn", "--data", run / "chests.npz", "--out", tmp_path, "--quiet")
+    with monkeypatch.context() as patch:
+        patch.setattr(loop._Training, "_learn_from", interrupted)
+        assert _run(train_command, *arguments, "--epochs", 1) == 130
+    printed = capsys.readouterr().out
+    assert "stopped in epoch 1, after batch 1" in printed
+    assert f"mediml train cnn --data {run / 'chests.npz'} --out {tmp_path} --resume" in printed
+    assert _run(train_command, *arguments, "--resume") == 0
+    assert (tmp_path / "model.json").is_file()
 
 
 def test_data_commands(tmp_path, capsys):
