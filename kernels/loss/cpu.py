@@ -208,7 +208,7 @@ def _cross_entropy_backward(lo, hi, x, target, weight, ignore_index, smoothing, 
         for c in range(C):
             grad_x[n, c, d] = _softmax(x, n, c, d, log_sum_exp[i]) * wanted_sum - even * weight[c]
         if t != ignore_index:
-            grad_x[n, t, d] = _softmax(x, n, t, d, log_sum_exp[i]) * wanted_sum - even * weight[t] - own
+            grad_x[n, t, d] -= own
 
 
 @kernel

@@ -26,7 +26,8 @@ def total(values):
 @kernel(fastmath=REASSOCIATE)
 def _sum_blocks(lo, hi, values, blocks):
     for block in range(lo, hi):
+        part = values[block * BLOCK : (block + 1) * BLOCK]
         acc = 0.0
-        for i in range(block * BLOCK, min((block + 1) * BLOCK, values.size)):
-            acc += values[i]
+        for i in range(part.size):
+            acc += part[i]
         blocks[block] = acc

@@ -5,7 +5,8 @@ Optimizations
 * One pass over memory per parameter: each element and its state are read once and written once, where a formula on
   whole arrays would pass over memory for every operation.
 * Arithmetic in the dtype of the parameter; what depends on the step only (the bias corrections) is computed once.
-  Square root and division have vector instructions, so the loops have, too.
+  Square root and division have vector instructions, so the loops have, too: each begins by cutting out its part and
+  counts from 0, so that the compiler sees that no index is negative.
 * Threads share the elements; each element belongs to one thread.
 """
 
@@ -69,13 +70,15 @@ def _gradient(grad, param, sign, decay):
 
 @kernel
 def _sgd(lo, hi, param, grad, sign, decay, lr):
-    for i in range(lo, hi):
+    param, grad = param[lo:hi], grad[lo:hi]
+    for i in range(param.size):
         param[i] -= lr * _gradient(grad[i], param[i], sign, decay)
 
 
 @kernel
 def _sgd_momentum(lo, hi, param, grad, buffer, sign, decay, lr, momentum, take, is_first, nesterov):
-    for i in range(lo, hi):
+    param, grad, buffer = param[lo:hi], grad[lo:hi], buffer[lo:hi]
+    for i in range(param.size):
         g = _gradient(grad[i], param[i], sign, decay)
         b = g if is_first else momentum * buffer[i] + take * g
         buffer[i] = b
@@ -91,7 +94,8 @@ def _moments(i, g, m, v, beta1, rest1, beta2, rest2):
 
 @kernel
 def _adam(lo, hi, param, grad, m, v, sign, shrink, decay, beta1, rest1, beta2, rest2, correction, size, eps):
-    for i in range(lo, hi):
+    param, grad, m, v = param[lo:hi], grad[lo:hi], m[lo:hi], v[lo:hi]
+    for i in range(param.size):
         g = _gradient(grad[i], param[i], sign, decay)
         _moments(i, g, m, v, beta1, rest1, beta2, rest2)
         param[i] = shrink * param[i] - size * m[i] / (np.sqrt(v[i]) / correction + eps)
@@ -99,7 +103,8 @@ def _adam(lo, hi, param, grad, m, v, sign, shrink, decay, beta1, rest1, beta2, r
 
 @kernel
 def _amsgrad(lo, hi, param, grad, m, v, u, sign, shrink, decay, beta1, rest1, beta2, rest2, correction, size, eps):
-    for i in range(lo, hi):
+    param, grad, m, v, u = param[lo:hi], grad[lo:hi], m[lo:hi], v[lo:hi], u[lo:hi]
+    for i in range(param.size):
         g = _gradient(grad[i], param[i], sign, decay)
         _moments(i, g, m, v, beta1, rest1, beta2, rest2)
         # a NaN in either stays

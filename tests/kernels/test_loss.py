@@ -285,6 +285,12 @@ def test_sum_over_blocks_counts_each_element_once():
         assert sums.total(np.arange(size, dtype=np.float32)) == size * (size - 1) // 2
 
 
+def test_small_values_are_not_lost_beside_a_large_one():
+    values = np.ones(sums.BLOCK, np.float32)
+    values[0] = 2**24  # in float32 adding 1 to it changes nothing
+    assert sums.total(values) == 2**24 + sums.BLOCK - 1
+
+
 def test_same_bits_for_any_number_of_threads(monkeypatch):
     monkeypatch.setattr(parallel, "SERIAL_BELOW", 0)
     x, target, probabilities, weight = drawn(7, (37, 5, 613), np.float32)
