@@ -37,4 +37,6 @@ def readable(array):
     a read-only or strided array.
     """
     array = np.asarray(array)
+    if array.flags.carray and array.dtype.isnative:  # nearly always; the general way takes ten times as long
+        return array
     return np.require(array, array.dtype.newbyteorder("="), ["C", "A", "W"])

@@ -37,8 +37,8 @@ def for_each(kernel, count, cost, *arguments):
     cost : int or float
         Elementary operations of the whole call.
     """
-    threads = min(thread_count(), count)
-    if threads <= 1 or cost < SERIAL_BELOW:
+    threads = 1 if cost < SERIAL_BELOW else min(thread_count(), count)
+    if threads <= 1:
         if count > 0:
             kernel(0, count, *arguments)
         return
