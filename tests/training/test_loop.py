@@ -12,6 +12,7 @@ import pytest
 import mediml
 from mediml.data.images import ImageData, Split
 from mediml.data.synthetic import chest_xray_data
+from mediml.evaluation import Estimate
 from mediml.training import CheckpointError, Interrupted, Settings, checkpoint, loop, resume, train
 
 BUSY = Settings(epochs=3, batch_size=16, dropout=0.3, augment=True, weight_decay=0.01, seed=4)
@@ -84,6 +85,7 @@ def test_killed_and_resumed(data, uninterrupted, tmp_path):
     program = f"""
 from pathlib import Path
 from mediml.data.synthetic import chest_xray_data
+from mediml.evaluation import Estimate
 from mediml.training import Settings, train
 train(chest_xray_data(80, 40, 40, size=16, seed=1), {BUSY!r}, Path({str(tmp_path)!r}), progress=False)
 """
@@ -138,6 +140,15 @@ def test_best_epoch_is_that_of_validation(uninterrupted):
     assert not result.model.training
     header = (uninterrupted[1] / "history.csv").read_text().splitlines()[0]
     assert header == "epoch,train_loss,train_accuracy,val_loss,val_auc,val_accuracy"
+
+
+def test_the_weights_are_those_of_the_best_epoch(data, monkeypatch):
+    areas = iter([0.6, 0.9, 0.8, 0.9, 0.5])
+    monkeypatch.setattr(loop, "auc", lambda labels, scores: Estimate(next(areas), 0.0, 1.0))
+    two = train(data, Settings(epochs=2, batch_size=16), progress=False)
+    assert two.best_epoch == 2
+    three = train(data, Settings(epochs=3, batch_size=16), progress=False)  # its areas: 0.8, 0.9, 0.5
+    assert three.best_epoch == 2 and _weights(three) == _weights(two)
 
 
 def test_it_learns():
