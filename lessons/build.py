@@ -36,9 +36,13 @@ METADATA = {
     },
 }
 
-#: A line of the source that ends between two Chinese characters (headings apart): a notebook would show a gap there.
+#: Where a line of the source (no heading) ends between two Chinese characters, or after Chinese punctuation, a notebook
+#: would show a gap.
 _CHINESE = "[\u2014\u2018-\u201d\u2026\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]"
-_CHINESE_LINE_END = re.compile(rf"(?m)^((?!#).*{_CHINESE}(?:\*\*)?)\n *(?=(?:\*\*)?{_CHINESE})")
+_PUNCTUATION = "[\u3001\u3002\uff09\uff0c\uff1a\uff1b\uff1f]"
+_CHINESE_LINE_END = re.compile(
+    rf"(?m)^((?!#).*{_CHINESE}(?:\*\*)?)\n *(?=(?:\*\*)?{_CHINESE})|^((?!#).*{_PUNCTUATION})\n *(?=[`\[A-Za-z]|\$[^$])"
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -162,7 +166,7 @@ def assemble(
 
 def _join(text: str) -> str:
     """Chinese prose without the line ends of the source."""
-    joined = _CHINESE_LINE_END.sub(r"\1", text)
+    joined = _CHINESE_LINE_END.sub(r"\1\2", text)
     return joined if joined == text else _join(joined)  # a joined line may end before a third one
 
 

@@ -462,8 +462,8 @@ assert np.allclose(p, [0.125, 0.25, 0.625]) and np.isnan(naive).all()
 # often as they say. Whether they are is measured (calibration, lessons 09 and 10).
 
 # %% [markdown] tags=["zh"]
-# “概率”一词许诺的，比 softmax 做到的要多：正数、和为 1，并不保证“说七成就真有七成”。是否如此，要靠测量（校准，见第
-# 09、10 课）。
+# “概率”一词许诺的，比 softmax 做到的要多：正数、和为 1，并不保证“说七成就真有七成”。是否如此，要靠测量（校准，见第 09、
+# 10 课）。
 
 # %% [markdown] tags=["en"]
 # ## 10 Limits

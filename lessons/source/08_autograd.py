@@ -58,8 +58,8 @@ from mediml.plots import show_curves, show_images, show_source, show_tape
 # %% [markdown] tags=["zh"]
 # ## 1 纸上的链式法则
 #
-# 一个像素 $x$、一个权重 $w$、一个偏置 $b$、一个目标 $t$，平方误差 $\ell = (wx + b - t)^2$。给每个中间值起名：
-# $u = wx$，$v = u + b$，$r = v - t$，$\ell = r^2$。每一步的导数谁都会写。设 $x = 2$，$w = 3$，$b = 1$，$t = 5$：
+# 一个像素 $x$、一个权重 $w$、一个偏置 $b$、一个目标 $t$，平方误差 $\ell = (wx + b - t)^2$。给每个中间值起名：$u = wx$，
+# $v = u + b$，$r = v - t$，$\ell = r^2$。每一步的导数谁都会写。设 $x = 2$，$w = 3$，$b = 1$，$t = 5$：
 #
 # | 步骤 | 值 | 这一步的导数 | $\ell$ 对其输入的梯度 |
 # |---|---|---|---|
@@ -276,8 +276,8 @@ assert not silent.requires_grad and x.grad.item() == 3
 # %% [markdown] tags=["zh"]
 # ## 7 改动了记录带还要用的值
 #
-# $h \cdot h$ 的梯度要用到 $h$ 的**值**。如果倒着走之前就地改了 $h$，程序又不声不响，得到的便是错误的梯
-# 度：**第四种事故**。因此每个张量都数着自己被改过几次，记录带会去核对：
+# $h \cdot h$ 的梯度要用到 $h$ 的**值**。如果倒着走之前就地改了 $h$，程序又不声不响，得到的便是错误的梯度：
+# **第四种事故**。因此每个张量都数着自己被改过几次，记录带会去核对：
 
 # %%
 a = mediml.tensor([1.0, 2.0], requires_grad=True)
@@ -494,7 +494,7 @@ if divisor is not None:
 # * A. G. Baydin 等, *Automatic differentiation in machine learning: a survey*, JMLR 18 (2018), 1–43。
 # * L. Rudin, S. Osher, E. Fatemi, *Nonlinear total variation based noise removal algorithms*, Physica D 60 (1992)（第 9
 #   节）。
-# * 代码：[`mediml/autograd.py`](../../mediml/autograd.py)、[`mediml/tensor.py`](../../mediml/tensor.py)。术
-#   语：[术语表](../glossary.md)。图像：[目录](../../datasets/cards/pydicom_samples.md)。
+# * 代码：[`mediml/autograd.py`](../../mediml/autograd.py)、[`mediml/tensor.py`](../../mediml/tensor.py)。术语：
+#   [术语表](../glossary.md)。图像：[目录](../../datasets/cards/pydicom_samples.md)。
 #
 # *仅供学习，不可用于临床。* 下一课：[09 · 训练 CNN](09_training_a_cnn.ipynb)。

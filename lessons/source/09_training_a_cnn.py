@@ -16,8 +16,8 @@
 # # 09 · 五步训练一个 CNN
 #
 # 孩子发热、咳嗽，拍了胸片，要回答的是：有没有提示肺炎的阴影？784 个像素里哪个该有多亮，谁也无法事先写出来。但是有一批答
-# 案已知的片子。本课让网络分五步从这些片子里找出自己的权重，然后追问比训练更要紧的问题：**它有多好？我们对此有多大把
-# 握？**
+# 案已知的片子。本课让网络分五步从这些片子里找出自己的权重，然后追问比训练更要紧的问题：**它有多好？我们对此有多大把握？
+# **
 #
 # **学完本课，你能够**说出训练的五个步骤，每一步写成一行代码；手算交叉熵、它的梯度和 Adam 的一步；从随机权重训练一个
 # CNN；读懂学习曲线；用诚实选定的阈值报告结果并给出置信区间；还能从一段已发表的训练程序里找出错误。
@@ -175,8 +175,8 @@ assert rows.shape == (16, 16384) and sum(p.numel() for p in model.parameters()) 
 # of `fc1` from the image.
 
 # %% [markdown] tags=["zh"]
-# 十六行：`-1` 悄悄把四位患者拼进了同一行。只因为 16 行与 64 个标签对不上，损失函数才报错。规矩
-# 是：**批量这个轴不动，其余让程序去算** （`x.flatten(1)`），而且 `fc1` 的大小要由图像尺寸算出来。
+# 十六行：`-1` 悄悄把四位患者拼进了同一行。只因为 16 行与 64 个标签对不上，损失函数才报错。规矩是：
+# **批量这个轴不动，其余让程序去算** （`x.flatten(1)`），而且 `fc1` 的大小要由图像尺寸算出来。
 
 # %% [markdown] tags=["en"]
 # ## 4 The five steps, one at a time
@@ -198,12 +198,8 @@ mediml.manual_seed(0)
 model = CNN(in_channels=1, num_classes=2, image_size=28)  # step 1
 images, labels = mediml.from_numpy(x[:64]), mediml.from_numpy(c[:64])
 scores = model(images)  # step 2
-print(
-    "scores",
-    tuple(scores.shape),
-    " mean probability of class 1:",
-    round(F.softmax(scores, dim=1)[:, 1].mean().item(), 1),
-)
+p = F.softmax(scores, dim=1)[:, 1].mean().item()
+print("scores", tuple(scores.shape), f" mean probability of class 1: {p:.1f}")
 assert scores.shape == (64, 2)
 
 # %% [markdown] tags=["en"]
@@ -462,8 +458,8 @@ assert sum(counts) == 600
 # %% [markdown] tags=["zh"]
 # ## 8 它学到了什么，又漏掉了什么？
 #
-# 第一层的 32 个卷积核，红为正，蓝为负。第 04 课里这样的核都有名字，这里没有人起名。有些还像随机的初值：它们已经够
-# 用，Adam 没怎么动。
+# 第一层的 32 个卷积核，红为正，蓝为负。第 04 课里这样的核都有名字，这里没有人起名。有些还像随机的初值：它们已经够用，
+# Adam 没怎么动。
 
 # %%
 kernels = model.conv1.weight.detach().numpy()[:, 0]
@@ -718,12 +714,12 @@ assert fraction is None or abs(fraction - 4.5 / (4.5 + 9.5)) < 0.006, (
 #   837–845。
 # * D. S. Kermany 等, *Identifying medical diagnoses and treatable diseases by image-based deep learning*, Cell 172
 #   (2018), 1122–1131。
-# * J. Yang 等, *MedMNIST v2*, Scientific Data 10 (2023), 41。卡
-#   片：[PneumoniaMNIST](../../datasets/cards/pneumoniamnist.md)。
+# * J. Yang 等, *MedMNIST v2*, Scientific Data 10 (2023), 41。卡片：
+#   [PneumoniaMNIST](../../datasets/cards/pneumoniamnist.md)。
 # * J. Mongan 等, *Checklist for artificial intelligence in medical imaging (CLAIM)*, Radiology: AI 2 (2020)，2024 年更
 #   新。
-# * 代
-#   码：[`mediml/models/cnn.py`](../../mediml/models/cnn.py)、[`mediml/training/loop.py`](../../mediml/training/loop.py)、
+# * 代码：[`mediml/models/cnn.py`](../../mediml/models/cnn.py)、
+#   [`mediml/training/loop.py`](../../mediml/training/loop.py)、
 #   [`mediml/evaluation/`](../../mediml/evaluation/__init__.py)、
 #   [`mediml/data/synthetic.py`](../../mediml/data/synthetic.py)。术语：[术语表](../glossary.md)。
 #

@@ -60,8 +60,10 @@ def show(figure: Figure, alt: Alt) -> None:
         What it shows, in English and in Chinese.
     """
     buffer = BytesIO()
-    # 256 colours are enough for one map and keep the notebook small; dithering would put noise into images.
-    _pixels(figure, DPI).quantize(256, dither=Image.Dither.NONE).save(buffer, format="PNG", optimize=True)
+    # 256 colours spread over all that occur are enough for one map and keep the notebook small; dithering would put
+    # noise into images.
+    few = _pixels(figure, DPI).quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    few.save(buffer, format="PNG", optimize=True)
     _publish(Picture(buffer.getvalue(), alt, _page_width(figure)))
 
 
