@@ -99,7 +99,7 @@ def conv3d_backward_bias(grad_y):
 def _forward(op, rank, x, weight, bias, stride, padding, dilation, groups):
     y = empty(shapes.forward(op, rank, x, weight, bias, stride, padding, dilation, groups), x.dtype)
     bias = zeros(weight.shape[0], x.dtype) if bias is None else readable(bias)
-    geometry = _three_axes(stride, padding, dilation)
+    geometry = _three_axes(x.shape[2:], stride, padding, dilation)
     x_shape, w_shape, y_shape = _volumes(geometry, x.shape, weight.shape, y.shape)
     plan = plan_forward(x_shape, w_shape, y_shape, *geometry, groups)
     channels = (groups, w_shape[1], w_shape[0] // groups)
@@ -110,7 +110,7 @@ def _forward(op, rank, x, weight, bias, stride, padding, dilation, groups):
 
 def _backward_x(op, rank, grad_y, weight, x_shape, stride, padding, dilation, groups):
     shapes.backward_x(op, rank, grad_y, weight, x_shape, stride, padding, dilation, groups)
-    geometry = _three_axes(stride, padding, dilation)
+    geometry = _three_axes(x_shape[2:], stride, padding, dilation)
     y_shape, w_shape, volume = _volumes(geometry, grad_y.shape, weight.shape, tuple(x_shape))
     if not np.isfinite(weight).all():  # the copy's padding times inf would be NaN, where the formula adds nothing
         return _backward_x_exactly(grad_y, weight, x_shape, y_shape, w_shape, volume, geometry)
@@ -156,7 +156,7 @@ def _backward_x_exactly(grad_y, weight, x_shape, y_shape, w_shape, volume, geome
 
 def _backward_weight(op, rank, grad_y, x, weight_shape, stride, padding, dilation, groups):
     shapes.backward_weight(op, rank, grad_y, x, weight_shape, stride, padding, dilation, groups)
-    geometry = _three_axes(stride, padding, dilation)
+    geometry = _three_axes(x.shape[2:], stride, padding, dilation)
     x_shape, w_shape, y_shape = _volumes(geometry, x.shape, tuple(weight_shape), grad_y.shape)
     if x.size == 0:
         return zeros(weight_shape, x.dtype)
@@ -194,9 +194,14 @@ def _planes(array):
     return array.reshape(*array.shape[:2], math.prod(array.shape[2:]))
 
 
-def _three_axes(stride, padding, dilation):
-    """The geometry along depth, height and width; where there is no such axis, that of a single tap."""
+def _three_axes(sizes, stride, padding, dilation):
+    """The geometry along depth, height and width; where there is no such axis, that of a single tap.
+
+    A step that leaves the padded picture reaches no second place, however long it is: no table grows with it.
+    """
     absent = 3 - len(stride)
+    padded = tuple(size + 2 * p for size, p in zip(sizes, padding))
+    stride, dilation = tuple(map(min, stride, padded)), tuple(map(min, dilation, padded))
     return (1,) * absent + stride, (0,) * absent + padding, (1,) * absent + dilation
 
 

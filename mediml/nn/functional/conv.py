@@ -7,12 +7,10 @@ import numpy as np
 
 from mediml.autograd import record
 from mediml.device import backend, given
+from mediml.nn.arguments import MOST, Sizes, sizes
 from mediml.tensor import Tensor
 
 __all__ = ["conv1d", "conv2d", "conv3d", "pad"]
-
-#: One int for all axes, or one for each.
-Sizes = int | Sequence[int]
 
 
 def conv1d(
@@ -137,7 +135,7 @@ def _conv(
         raise ValueError(
             f"{op}: input expects {rank + 2} axes, or {rank + 1} without the batch, got shape {tuple(input.shape)}"
         )
-    steps, dilations = _sizes(op, "stride", stride, rank), _sizes(op, "dilation", dilation, rank)
+    steps, dilations = sizes(op, "stride", stride, rank), sizes(op, "dilation", dilation, rank)
     if isinstance(padding, str):
         around = _named_padding(op, padding, weight, steps, dilations)
         if any(before != after for before, after in around):
@@ -145,7 +143,7 @@ def _conv(
             input, around = pad(input, widths), [(0, 0)] * rank
         paddings = tuple(before for before, _ in around)
     else:
-        paddings = _sizes(op, "padding", padding, rank)
+        paddings = sizes(op, "padding", padding, rank)
     geometry = (steps, paddings, dilations, groups)
     x = input._array if input.ndim == rank + 2 else input._array[None]
     y = getattr(kernels, f"{op}_forward")(x, weight._array, None if bias is None else bias._array, *geometry)
@@ -190,6 +188,8 @@ def _pad_pairs(input: Tensor, pad: Sequence[int], mode: str, value: float | None
             f"got {len(pad)}"
         )
     widths = [number.__index__() for number in pad]
+    if any(abs(width) > MOST for width in widths):
+        raise ValueError(f"pad: pad expects numbers of at most {MOST}, got {pad!r}")
     if mode != "constant":
         if input.ndim - len(widths) // 2 not in (1, 2) or len(widths) not in (2, 4, 6):
             raise ValueError(
@@ -211,14 +211,3 @@ def _pad_integers(x: Any, pairs: tuple[tuple[int, int], ...], mode: str, value: 
     if min(shape, default=0) < 0:
         raise ValueError(f"pad: {pairs} take away more than there is in shape {x.shape}")
     return np.pad(x[inside], [(max(b, 0), max(a, 0)) for b, a in pairs], constant_values=value or 0)
-
-
-def _sizes(op: str, name: str, value: Any, rank: int) -> tuple[int, ...]:
-    """One int for each axis; a single one, bare or in a sequence, counts for all."""
-    values = tuple(value) if isinstance(value, (tuple, list)) else (value,)
-    if any(isinstance(v, bool) or not hasattr(v, "__index__") for v in values):
-        raise TypeError(f"{op}: {name} expects an int or a sequence of {rank} int, got {value!r}")
-    if len(values) not in (1, rank):
-        raise ValueError(f"{op}: {name} expects one int or {rank}, got {value!r}")
-    numbers = tuple(v.__index__() for v in values)
-    return numbers if len(numbers) == rank else numbers * rank

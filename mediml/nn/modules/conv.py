@@ -5,9 +5,9 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import mediml
-from mediml.nn import functional as F  # noqa: N812
+from mediml.nn import functional as F
 from mediml.nn import init
-from mediml.nn.functional.conv import Sizes
+from mediml.nn.arguments import Sizes
 from mediml.nn.modules.module import Module
 from mediml.nn.parameter import Parameter
 from mediml.tensor import Tensor
