@@ -97,7 +97,8 @@ def test_interrupt(command, capsys):
 def test_a_reader_that_leaves_early_is_no_error():
     program = (
         "import sys\nfrom types import SimpleNamespace\nfrom mediml import cli\n"
-        "talker = SimpleNamespace(SUMMARY='', add_arguments=lambda p: None, run=lambda a: [print('x' * 70) for _ in range(9999)])\n"
+        "def talk(arguments):\n    for _ in range(9999): print('x' * 70)\n    return 0\n"
+        "talker = SimpleNamespace(SUMMARY='', add_arguments=lambda parser: None, run=talk)\n"
         "cli._commands = lambda: {'talk': talker}\nsys.exit(cli.main(['talk']))"
     )
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
