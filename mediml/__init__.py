@@ -123,9 +123,15 @@ globals().update(_methods.functions())
 
 #: Loaded when first used, so that ``import mediml`` stays quick.
 _SUBMODULES = frozenset(
-    {"autograd", "data", "diagnosis", "evaluation", "imaging", "models", "nn", "optim", "plots", "utils"}
+    {"autograd", "data", "diagnosis", "evaluation", "imaging", "models", "nn", "optim", "plots", "training", "utils"}
 )
-_FROM_FUNCTIONAL = frozenset({"log_softmax", "relu", "sigmoid", "softmax", "tanh"})
+#: What torch has beside torch.nn.functional as well.
+_FROM_FUNCTIONAL = frozenset(
+    {
+        "bilinear", "celu", "conv1d", "conv2d", "conv3d", "cosine_similarity", "dropout", "log_softmax", "max_pool1d",
+        "max_pool2d", "max_pool3d", "pairwise_distance", "prelu", "relu", "relu_", "selu", "sigmoid", "softmax", "tanh",
+    }
+)  # fmt: skip
 _FROM_SERIALIZATION = frozenset({"load", "save"})
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ import pkgutil
 
 import pytest
 
+import mediml
 from mediml import nn
 from mediml.nn import functional
 
@@ -59,3 +60,15 @@ def test_arguments_are_torchs_in_name_order_and_default(package):
         if _arguments(getattr(ours, name)) != _arguments(getattr(theirs, name))
     }
     assert different == {}
+
+
+@pytest.mark.torch
+def test_what_torch_offers_at_its_top_is_offered_here():
+    torch = pytest.importorskip("torch")
+    for name in sorted(mediml._FROM_FUNCTIONAL):
+        assert callable(getattr(torch, name))
+        assert getattr(mediml, name) is getattr(functional, name)
+    for name in sorted(mediml._SUBMODULES):
+        assert getattr(mediml, name).__name__ == f"mediml.{name}"
+    with pytest.raises(AttributeError, match="'mediml' has no attribute 'nothing'"):
+        mediml.nothing  # noqa: B018
