@@ -1,6 +1,7 @@
 """The command line: what a user meets before any command does its work."""
 
 import argparse
+import os
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -102,8 +103,11 @@ def test_a_reader_that_leaves_early_is_no_error():
         "talker = SimpleNamespace(SUMMARY='', add_arguments=lambda parser: None, run=talk)\n"
         "cli._commands = lambda: {'talk': talker}\nsys.exit(cli.main(['talk']))"
     )
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     pipe = subprocess.PIPE
-    with subprocess.Popen([sys.executable, "-c", program], stdin=pipe, stdout=pipe, stderr=pipe) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=pipe, stdout=pipe, stderr=pipe, env=buffered
+    ) as process:
         process.stdout.close()
         process.stdin.write(b"go on\n")
         process.stdin.close()
