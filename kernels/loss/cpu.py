@@ -32,7 +32,7 @@ from kernels.loss.cpu_elementwise import (
     smooth_l1_loss_backward_x,
     smooth_l1_loss_forward,
 )
-from kernels.loss.sums import total
+from kernels.loss.cpu_sums import total
 from kernels.memory import empty, readable, zeros
 from kernels.parallel import for_each
 

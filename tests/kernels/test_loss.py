@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kernels import parallel
-from kernels.loss import cpu, reference, shapes, sums
+from kernels.loss import cpu, cpu_sums, reference, shapes
 
 BACKENDS = pytest.mark.parametrize("kernels", [reference, cpu], ids=["reference", "cpu"])
 REDUCTIONS = pytest.mark.parametrize("reduction", shapes.REDUCTIONS)
@@ -281,14 +281,14 @@ def test_a_million_float32_values_are_added_without_loss():
 
 
 def test_sum_over_blocks_counts_each_element_once():
-    for size in (0, 1, sums.BLOCK - 1, sums.BLOCK, sums.BLOCK + 1, 3 * sums.BLOCK + 5):
-        assert sums.total(np.arange(size, dtype=np.float32)) == size * (size - 1) // 2
+    for size in (0, 1, cpu_sums.BLOCK - 1, cpu_sums.BLOCK, cpu_sums.BLOCK + 1, 3 * cpu_sums.BLOCK + 5):
+        assert cpu_sums.total(np.arange(size, dtype=np.float32)) == size * (size - 1) // 2
 
 
 def test_small_values_are_not_lost_beside_a_large_one():
-    values = np.ones(sums.BLOCK, np.float32)
+    values = np.ones(cpu_sums.BLOCK, np.float32)
     values[0] = 2**24  # in float32 adding 1 to it changes nothing
-    assert sums.total(values) == 2**24 + sums.BLOCK - 1
+    assert cpu_sums.total(values) == 2**24 + cpu_sums.BLOCK - 1
 
 
 def test_same_bits_for_any_number_of_threads(monkeypatch):
@@ -299,8 +299,14 @@ def test_same_bits_for_any_number_of_threads(monkeypatch):
         monkeypatch.setattr(parallel, "_thread_count", threads)
         y, *saved = cpu.cross_entropy_forward(x, target, weight, 2, 0.1, "mean")
         grad = cpu.cross_entropy_backward_x(np.ones((), np.float32), x, target, weight, 2, 0.1, "mean", *saved)
-        z = cpu.mse_loss_forward(x, probabilities, "mean")
-        results.append(b"".join(part.tobytes() for part in (y, grad, z)))
+        one = np.ones((), np.float32)
+        elementwise = (
+            cpu.mse_loss_forward(x, probabilities, "mean"),
+            cpu.mse_loss_backward_x(one, x, probabilities, "mean"),
+            cpu.binary_cross_entropy_with_logits_forward(x, probabilities, None, None, "none"),
+            cpu.binary_cross_entropy_with_logits_backward_x(one, x, probabilities, None, abs(x), "sum"),
+        )
+        results.append(b"".join(part.tobytes() for part in (y, grad, *elementwise)))
     assert results[0] == results[1] == results[2]
 
 
