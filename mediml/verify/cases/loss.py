@@ -121,6 +121,7 @@ def _others() -> list[Case]:
         Case("gaussian_nll_loss", normal | {"var": Array((3, 4), "uniform")}, mean | {"full": True}),
         Case("gaussian_nll_loss", normal | {"var": Array((3, 1), "uniform")}, none),
         Case("gaussian_nll_loss", normal | {"var": Array((3,), "uniform")}, total),
+        Case("gaussian_nll_loss", normal | {"var": Array((3, 4), "uniform")}, none | {"eps": 0.5}),
         Case("poisson_nll_loss", counts, mean),
         Case("poisson_nll_loss", counts | {"input": Array((3, 4), "uniform")}, none | {"log_input": False}),
         Case("soft_margin_loss", {"input": Array((3, 4)), "target": sign}, mean),
@@ -147,6 +148,7 @@ def _distances() -> list[Case]:
     orders = (1.0, 1.5, 2.0, float("inf"))
     return [
         *(Case("cosine_similarity", pair, {"dim": dim}) for dim in (0, 1, -1)),
+        Case("cosine_similarity", pair, {"eps": 2.0}, "eps above the norm"),
         Case("cosine_similarity", {"x1": Array((3, 1, 4)), "x2": Array((5, 4))}, {"dim": 2}, "broadcast"),
         *(Case("pairwise_distance", pair, {"p": p, "keepdim": True}) for p in orders),
         Case("pairwise_distance", {"x1": Array((4,)), "x2": Array((3, 4))}, {}, "broadcast"),
