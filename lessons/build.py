@@ -41,7 +41,8 @@ METADATA = {
 _CHINESE = "[\u2014\u2018-\u201d\u2026\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]"
 _PUNCTUATION = "[\u3001\u3002\uff09\uff0c\uff1a\uff1b\uff1f]"
 _CHINESE_LINE_END = re.compile(
-    rf"(?m)^((?!#).*{_CHINESE}(?:\*\*)?)\n *(?=(?:\*\*)?{_CHINESE})|^((?!#).*{_PUNCTUATION})\n *(?=[`\[A-Za-z]|\$[^$])"
+    rf"(?m)^((?!#).*{_CHINESE}(?:\*\*)?)\n *(?=(?:\*\*)?{_CHINESE})"
+    rf"|^((?!#).*{_PUNCTUATION})\n *(?=[`\[A-Za-z]|\d+[^\d.]|\$[^$])"
 )
 
 

@@ -386,25 +386,25 @@ assert np.allclose(one_by_one, at_once) and not np.allclose(curved, at_once)
 # 上图是函数曲线，下图是导数，都由内核算出。
 
 # %%
-points = np.linspace(-6, 6, 241)
+points = np.linspace(-4, 4, 161)
 curves, slopes = {}, {}
 for name, activation in {"ReLU": F.relu, r"$\sigma$": F.sigmoid, "tanh": F.tanh}.items():
     x = mediml.tensor(points, requires_grad=True)
     y = activation(x)
     y.sum().backward()
     curves[name], slopes[name] = y.detach().numpy(), x.grad.numpy()
-alt = ("ReLU, sigmoid and tanh from -6 to 6.", "ReLU、sigmoid、tanh 在 −6 到 6 之间的曲线。")
-show_curves(points, {name: np.minimum(curve, 2) for name, curve in curves.items()}, alt, "$x$", "$y$")
-assert abs(curves[r"$\sigma$"][120] - 0.5) < 1e-12 and curves["ReLU"][:120].max() == 0
+alt = ("ReLU, sigmoid and tanh from -4 to 4.", "ReLU、sigmoid、tanh 在 −4 到 4 之间的曲线。")
+show_curves(points, curves, alt, "$x$", "$y$")
+assert abs(curves[r"$\sigma$"][80] - 0.5) < 1e-12 and curves["ReLU"][:80].max() == 0
 
 # %%
 alt = (
-    "Their derivatives: a step, and two bells that are flat beyond 4.",
-    "三者的导数：一个台阶，两个钟形；超过 4 之后都接近 0。",
+    "Their derivatives: a step, and two bells; that of tanh is flat beyond 3.",
+    "三者的导数：一个台阶，两个钟形；tanh 的在 3 以外接近 0。",
 )
 show_curves(points, slopes, alt, "$x$", "$dy/dx$")
-print({name: round(float(slope.max()), 2) for name, slope in slopes.items()}, "largest slopes")
-assert abs(slopes[r"$\sigma$"].max() - 0.25) < 1e-12 and slopes["ReLU"][120] == 0
+print("largest slopes:", [round(float(slope.max()), 2) for slope in slopes.values()])
+assert abs(slopes[r"$\sigma$"].max() - 0.25) < 1e-12 and slopes["ReLU"][80] == 0
 
 # %% [markdown] tags=["en"]
 # **Saturation.** The derivatives of a chain are multiplied. Through $n$ sigmoids at most $(1/4)^n$ of a gradient is

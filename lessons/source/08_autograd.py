@@ -144,7 +144,8 @@ show_source(autograd._walk, docstring=False)
 # 前，一遍得到**一个**输出对**所有**量的导数。网络只有一个损失，却有许多权重：
 
 # %%
-weights = 32 * 9 + 32 + 64 * 32 * 9 + 64 + 64 * 7 * 7 * 128 + 128 + 128 * 2 + 2  # the CNN of lesson 09, 28 × 28
+# the CNN of lesson 09 for 28 × 28 pixels
+weights = 32 * 9 + 32 + 64 * 32 * 9 + 64 + 64 * 7 * 7 * 128 + 128 + 128 * 2 + 2
 print(f"weights: {weights:,}")
 print(f"finite differences: {2 * weights:,} forward passes; the tape: 1 forward and 1 backward")
 assert weights == 420_610
@@ -188,10 +189,9 @@ pooled = F.max_pool2d(F.conv2d(x, w, padding=1), 2)
 taped = (pooled * pooled).mean()
 taped.backward()
 for name, ours, theirs in [("kernel", grad_kernel, w.grad), ("image", grad_image, x.grad)]:
-    print(
-        f"gradient for the {name}: by hand and by backward() to the last bit the same:", (ours == theirs.numpy()).all()
-    )
-    assert (ours == theirs.numpy()).all()
+    same = (ours == theirs.numpy()).all()
+    print(f"gradient for the {name}: by hand and by backward() the same to the last bit: {same}")
+    assert same
 
 # %%
 taped = (F.max_pool2d(F.conv2d(x, w, padding=1), 2) ** 2).mean()

@@ -52,10 +52,7 @@ def show_tape(output: Tensor, names: Mapping[str, Tensor] | None = None, alt: Al
     for key, box in boxes.items():
         _draw_box(axes[0, 0], box, place[key])
         for source in box.inputs:
-            axes[0, 0].annotate(
-                "", place[key], place[source],
-                arrowprops={"arrowstyle": "-|>", "color": GREY, "shrinkA": 24, "shrinkB": 26, "lw": 1.3},
-            )  # fmt: skip
+            _draw_arrow(axes[0, 0], boxes[source], place[source], box, place[key])
     axes[0, 0].set(xlim=(-0.8, 1.75 * (len(rows) - 1) + 0.8), ylim=(-height / 2 - 0.1, height / 2 + 0.1))
     axes[0, 0].set_axis_off()
     order = " → ".join(box.text.replace("\n", " ") for box in boxes.values())
@@ -100,3 +97,13 @@ def _draw_box(ax: Axes, box: _Box, place: tuple[float, float]) -> None:
         *place, box.text, ha="center", va="center", fontsize=8.5, color=INK, linespacing=1.4,
         bbox={"boxstyle": "square,pad=0.5" if box.is_leaf else "round,pad=0.6", "facecolor": colour, "edgecolor": GREY},
     )  # fmt: skip
+
+
+def _draw_arrow(ax: Axes, source: _Box, start: tuple[float, float], target: _Box, end: tuple[float, float]) -> None:
+    shrink = {"shrinkA": _half_width(source), "shrinkB": _half_width(target)}
+    ax.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "color": GREY, "lw": 1.3, **shrink})
+
+
+def _half_width(box: _Box) -> float:
+    """In points, with a little air."""
+    return 2.7 * max(len(line) for line in box.text.split("\n")) + 9
