@@ -1,4 +1,4 @@
-"""The compiled loops of ``cpu.py``. All arrays are flat; tuples are (depth, height, width). See ``plan.py``."""
+"""The compiled loops of ``cpu.py``. All arrays are flat; tuples are (depth, height, width). See ``cpu_plan.py``."""
 
 from kernels.gemm import ROWS, WIDE_ROWS, WIDE_VECTORS, add_tile, add_wide_tile
 from kernels.jit import REASSOCIATE, kernel

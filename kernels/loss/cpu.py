@@ -7,7 +7,7 @@ Optimizations
 * log_sum_exp is kept in float64, so that score minus log_sum_exp loses nothing where scores are large; the exponentials
   themselves are of the dtype of `x`.
 * Threads share the positions (n, d); each position's loss and its column of the gradient belong to one thread.
-* The sum over positions runs over blocks of fixed length (``sums.py``).
+* The sum over positions runs over blocks of fixed length (``cpu_sums.py``).
 """
 
 import math

@@ -4,7 +4,7 @@ Optimizations
 -------------
 * Threads share the elements. Each loop begins by cutting out its part and then counts from 0, so that the compiler sees
   that no index is negative, and makes vector instructions of it where there is no logarithm: 15 times as fast.
-* Arithmetic in the dtype of `x`; only the sum is in float64, over blocks of fixed length (``sums.py``).
+* Arithmetic in the dtype of `x`; only the sum is in float64, over blocks of fixed length (``cpu_sums.py``).
 * What is one number for all elements (a missing weight, the gradient of a reduced loss) is an array of one element, and
   is never spread out in memory.
 """
