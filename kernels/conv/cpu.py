@@ -5,7 +5,7 @@ Optimizations
 * Eight rows by one vector of sums stay in registers (``kernels/gemm.py``). A row is an output channel, the lanes are
   neighbouring pixels, so the results lie in memory as they are needed and nothing is transposed.
 * A padded copy of one picture's band takes every test for the border out of the loops, and the stride as well; it stays
-  in the cache (``cpu_plan.py`` says how). No matrix of patches ("im2col") is ever written: taps are distances in the copy.
+  in the cache (``cpu_plan.py`` says how). No matrix of patches ("im2col") is written: taps are distances in the copy.
 * Forward and backward_x are one loop: only the tables of offsets differ. Where there are few output channels (depthwise
   convolution, the gradient for a grey picture), two rows by four vectors take the place of eight rows by one.
 * Weights are packed so that the eight that meet one vector lie side by side.
