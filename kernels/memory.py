@@ -11,7 +11,7 @@ _fill_with_nan = False
 
 
 def fill_new_arrays_with_nan(enabled):
-    """From now on fill every array of `empty` with NaN (integers: their minimum). Returns the old setting. For tests."""
+    """For tests: fill every array of `empty` with NaN (integers: their minimum). Returns the old setting."""
     global _fill_with_nan
     previous, _fill_with_nan = _fill_with_nan, bool(enabled)
     return previous

@@ -20,8 +20,8 @@ import math
 import numpy as np
 
 from kernels.conv import shapes
-from kernels.conv.cpu_pad import pad_backward_x, pad_forward
 from kernels.conv.cpu_loops import add_up, convolve, correlate, pack, scatter_exactly, sum_planes
+from kernels.conv.cpu_pad import pad_backward_x, pad_forward
 from kernels.conv.cpu_plan import plan_backward_weight, plan_backward_x, plan_forward
 from kernels.gemm import ROWS, WIDE_VECTORS
 from kernels.memory import empty, readable, zeros

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import mediml
-import mediml.nn.functional as F  # noqa: N812
+import mediml.nn.functional as F
 from mediml import nn
 from mediml.verify.cases.loss import CASES
 from mediml.verify.runner import _errors

@@ -7,7 +7,7 @@ import pytest
 
 import mediml
 from mediml import nn
-from mediml.nn import functional as F  # noqa: N812
+from mediml.nn import functional as F
 from mediml.verify.cases.pooling import CASES
 
 RANKS = pytest.mark.parametrize("rank", [1, 2, 3])

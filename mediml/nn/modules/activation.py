@@ -4,7 +4,7 @@ import warnings
 from typing import Any
 
 import mediml
-from mediml.nn import functional as F  # noqa: N812
+from mediml.nn import functional as F
 from mediml.nn import init as initializers
 from mediml.nn.modules.module import Module
 from mediml.nn.parameter import Parameter

@@ -1,6 +1,6 @@
 """Distances as layers, under torch's names; the work is done in `mediml.nn.functional`."""
 
-from mediml.nn import functional as F  # noqa: N812
+from mediml.nn import functional as F
 from mediml.nn.modules.module import Module
 from mediml.tensor import Tensor
 

@@ -1,6 +1,6 @@
 """Losses that compare distributions, as layers under torch's names; the work is done in `mediml.nn.functional`."""
 
-from mediml.nn import functional as F  # noqa: N812
+from mediml.nn import functional as F
 from mediml.nn.modules.loss import _Loss
 from mediml.tensor import Tensor
 

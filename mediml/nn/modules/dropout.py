@@ -1,6 +1,6 @@
 """Dropout layers under torch's names: active in training, the identity after ``eval()``."""
 
-from mediml.nn import functional as F  # noqa: N812
+from mediml.nn import functional as F
 from mediml.nn.modules.module import Module
 from mediml.tensor import Tensor
 

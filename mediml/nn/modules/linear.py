@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 import mediml
-from mediml.nn import functional as F  # noqa: N812
+from mediml.nn import functional as F
 from mediml.nn import init
 from mediml.nn.modules.module import Module
 from mediml.nn.parameter import Parameter

@@ -3,7 +3,7 @@
 Losses between embeddings, with margins, and of distributions stand in ``margin_loss.py`` and ``distribution_loss.py``.
 """
 
-from mediml.nn import functional as F  # noqa: N812
+from mediml.nn import functional as F
 from mediml.nn.functional.reduction import reduction_name
 from mediml.nn.modules.module import Module
 from mediml.tensor import Tensor

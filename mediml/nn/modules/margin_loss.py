@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from mediml.nn import functional as F  # noqa: N812
+from mediml.nn import functional as F
 from mediml.nn.functional.distance import pairwise_distance
 from mediml.nn.modules.loss import _Loss, _WeightedLoss
 from mediml.tensor import Tensor

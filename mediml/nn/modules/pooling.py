@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mediml.nn import functional as F  # noqa: N812
+from mediml.nn import functional as F
 from mediml.nn.arguments import Sizes, sizes
 from mediml.nn.functional.adaptive_pooling import OutputSize
 from mediml.nn.modules.module import Module
