@@ -1,5 +1,6 @@
 """torch.nn.functional's names and signatures over the kernels: a module per family, all to be had from here."""
 
+from mediml.nn.arguments import checked as _checked
 from mediml.nn.functional.activation import *  # noqa: F403
 from mediml.nn.functional.adaptive_pooling import *  # noqa: F403
 from mediml.nn.functional.conv import *  # noqa: F403
@@ -31,3 +32,5 @@ __all__ = [  # noqa: F405
     "smooth_l1_loss", "soft_margin_loss", "softmax", "softmin", "softplus", "softshrink", "softsign", "tanh",
     "tanhshrink", "threshold", "threshold_", "triplet_margin_loss", "triplet_margin_with_distance_loss",
 ]  # fmt: skip
+
+globals().update({_name: _checked(globals()[_name]) for _name in __all__})

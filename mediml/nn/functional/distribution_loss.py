@@ -37,7 +37,7 @@ def kl_div(
     if reduction == "mean" and size_average is None and reduce is None:
         warnings.warn(
             "kl_div: reduction='mean' divides by all elements and is no divergence; use reduction='batchmean'",
-            stacklevel=2,
+            stacklevel=3,
         )
     reduction = "sum" if over_batch else reduction_name(reduction, size_average, reduce)
     input, target = operands("kl_div", input, target)

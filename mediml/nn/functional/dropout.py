@@ -65,7 +65,7 @@ def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
         warnings.warn(
             "dropout2d: Received a 3D input to dropout2d and assuming that channel-wise 1D dropout behavior is "
             "desired: the input is read as (N, C, L). Use dropout1d to keep this",
-            stacklevel=2,
+            stacklevel=3,
         )
     elif input.ndim != 4:
         _warn_of_dimensions("dropout2d", input)
@@ -123,5 +123,5 @@ def _check_probability(name: str, p: float) -> None:
 def _warn_of_dimensions(name: str, input: Tensor) -> None:
     warnings.warn(
         f"{name}: Received a {input.ndim}-D input to {name}, which is deprecated; use dropout for this shape",
-        stacklevel=3,
+        stacklevel=4,
     )

@@ -105,7 +105,7 @@ def _error_loss(op: str, input: Tensor, target: Tensor, reduction: str, *paramet
         warnings.warn(
             f"{op}: target of shape {tuple(target.shape)} and input of shape {tuple(input.shape)} are broadcast; "
             f"this will likely lead to incorrect results, give them the same shape",
-            stacklevel=3,
+            stacklevel=4,
         )
     input, target = operands(op, input, target)
     shape = np.broadcast_shapes(input.shape, target.shape)

@@ -30,7 +30,12 @@ def soft_margin_loss(
 ) -> Tensor:
     """log(1 + exp(-target * input)) of scores; infinite where torch's is."""
     reduction = reduction_name(reduction, size_average, reduce)
-    return reduced((-target * input).exp().log1p(), reduction)
+    if np.broadcast_shapes(input.shape, target.shape) != tuple(input.shape):
+        raise ValueError(
+            f"soft_margin_loss: target expects a shape that broadcasts to that of input {tuple(input.shape)}, "
+            f"got {tuple(target.shape)}"
+        )
+    return reduced((-(target * input)).exp().log1p(), reduction)  # not -target: an unsigned one would wrap
 
 
 def hinge_embedding_loss(

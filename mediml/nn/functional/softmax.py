@@ -78,7 +78,7 @@ def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: floa
     E. Jang et al., arXiv:1611.01144; C. Maddison et al., arXiv:1611.00712.
     """
     if eps != 1e-10:
-        warnings.warn("gumbel_softmax: `eps` is deprecated and has no effect", stacklevel=2)
+        warnings.warn("gumbel_softmax: `eps` is deprecated and has no effect", stacklevel=3)
     backend("activation", logits=logits)
     _require_float("gumbel_softmax", logits)
     noise = -_log_of_exponential(logits)
@@ -127,7 +127,7 @@ def _along_axis(name: str, input: Tensor, dim: int | None, stacklevel: int, dtyp
 def _guessed_dim(name: str, input: Tensor, stacklevel: int) -> int:
     warnings.warn(
         f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an argument.",
-        stacklevel=stacklevel,
+        stacklevel=stacklevel + 1,
     )
     return 0 if input.ndim in (0, 1, 3) else 1
 
