@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ def several_threads():
     """Kernels that split their work, also on a machine with one core, and small work, too."""
     before = parallel.SERIAL_BELOW
     parallel.set_thread_count(3)
-    parallel.SERIAL_BELOW = 10_000
+    parallel.SERIAL_BELOW = 0
     yield
     parallel.set_thread_count(None)
     parallel.SERIAL_BELOW = before
@@ -64,6 +65,20 @@ def test_threads_do_not_disturb_each_other(several_threads):
     assert not wrong
 
 
+def test_a_result_is_complete_when_it_is_returned(several_threads):
+    caller, done = threading.get_ident(), np.zeros(24, bool)
+
+    def slow_elsewhere(lo, hi, array):
+        if threading.get_ident() != caller:
+            time.sleep(0.5)
+        else:
+            time.sleep(0.01)  # so that the others get their share
+        array[lo:hi] = True
+
+    parallel.for_each(slow_elsewhere, len(done), 10**9, done)
+    assert done.all()
+
+
 def test_recording_is_off_only_in_the_thread_that_said_so():
     entered, leave, seen = threading.Event(), threading.Event(), []
 
@@ -89,7 +104,8 @@ def test_fork_after_use_works_in_child_and_parent(several_threads):
     if child == 0:  # leaves without pytest's clean-up, whatever happens
         signal.alarm(60)
         try:
-            os._exit(0 if is_same(0, expected) and is_same(0, expected) else 1)
+            right = is_same(0, expected) and is_same(0, expected)
+            os._exit(0 if right and threading.active_count() > 1 else 1)  # it has threads of its own
         finally:
             os._exit(2)
     assert is_same(0, expected)
