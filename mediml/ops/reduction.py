@@ -150,7 +150,8 @@ def norm(input: Tensor, p: float | str | None = "fro", dim: Axes = None, keepdim
     if order == float("-inf"):
         return size.amin(axes, keepdim)
     if order == 0:
-        return ne(input, 0).to(input.dtype).sum(axes, keepdim)
+        count = ne(input, 0)._array.sum(axis=axes, keepdims=keepdim, dtype=input.dtype)
+        return record("norm", np.asarray(count), (input,), lambda grad_y: (np.zeros_like(input._array),))
     if order == 1:
         return size.sum(axes, keepdim)
     return _power_norm(input, order, axes, keepdim)

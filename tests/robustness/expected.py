@@ -74,17 +74,6 @@ DIFFERENT = [
     ("soft_margin_loss", "target: a place is .*", "PyTorch lets the negative of the smallest int64 wrap"),
 ]
 
-#: Differences that are faults of ours and still to be mended.
-FAULTS = [
-    (
-        "multilabel_soft_margin_loss",
-        "(input: axis too few|target: axis too many)",
-        "PyTorch reduces the last axis of the input",
-    ),
-    ("kl_div", "(size_average|reduce)=True", "batchmean together with a deprecated argument"),
-    ("pdist", "p=0", "no gradient instead of zeros"),
-]
-
 
 def is_expected(entries, op, what):
     """Whether an entry covers the operator and what is wrong with its call."""

@@ -27,19 +27,20 @@ def kl_div(
     ----------
     input, target : Tensor of one shape (or broadcast), floating
     size_average, reduce : bool, optional
-        Deprecated; they overrule `reduction` as in torch.
+        Deprecated; they overrule `reduction` as in torch, which still divides by the batch size for ``"batchmean"``.
     reduction : str
         ``"none"``, ``"batchmean"`` (the sum divided by the batch size: the divergence), ``"sum"`` or ``"mean"``.
     log_target : bool
         Whether `target` holds log-probabilities, too.
     """
-    over_batch = reduction == "batchmean" and size_average is None and reduce is None
-    if reduction == "mean" and size_average is None and reduce is None:
+    over_batch = reduction == "batchmean"
+    overruled = size_average is not None or reduce is not None
+    if reduction == "mean" and not overruled:
         warnings.warn(
             "kl_div: reduction='mean' divides by all elements and is no divergence; use reduction='batchmean'",
             stacklevel=3,
         )
-    reduction = "sum" if over_batch else reduction_name(reduction, size_average, reduce)
+    reduction = reduction_name("sum" if over_batch else reduction, size_average, reduce)
     input, target = operands("kl_div", input, target)
     if not input.is_floating_point():
         raise TypeError(f"kl_div: expected floating tensors, got {input.dtype}; use .float()")

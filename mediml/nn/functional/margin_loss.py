@@ -216,7 +216,8 @@ def multilabel_soft_margin_loss(
     reduction = reduction_name(reduction, size_average, reduce)
     loss = -(target * logsigmoid(input) + (1 - target) * logsigmoid(-input))
     loss = loss if weight is None else loss * weight
-    return reduced(loss.sum(-1) / input.shape[-1], reduction)
+    classes = input.ndim - 1  # counted in the input, also where a target with more axes broadcasts it
+    return reduced(loss.sum(classes) / input.shape[classes], reduction)
 
 
 def _triplet(
