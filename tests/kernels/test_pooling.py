@@ -363,7 +363,7 @@ ONE, TWO, NONE = (1, 1), (2, 2), (0, 0)
         ("max_pool2d_backward_x", (X[..., :2, :2], PLACES + 16, X.shape), ValueError, "from 0 to 15 .* got 16"),
         ("max_pool2d_backward_x", (X[..., :2, :2], PLACES - 1, X.shape), ValueError, "from 0 to 15 .* got -1"),
         ("max_pool2d_backward_x", (X[..., :2, :2], PLACES.astype(np.int32), X.shape), TypeError, "expects int64"),
-        ("avg_pool2d_forward", (X, TWO, TWO, NONE, False, True, 0), ValueError, "number other than 0"),
+        ("avg_pool2d_forward", (X, TWO, TWO, NONE, False, True, 0), ValueError, "int64 other than 0"),
         ("avg_pool2d_forward", (X, TWO, TWO, NONE, False, True, 2.5), TypeError, "expects an int or None"),
         ("avg_pool2d_forward", (X, TWO, TWO, TWO, False, True, None), ValueError, "at most half of kernel_size"),
         ("avg_pool2d_backward_x", (X, X.shape, TWO, TWO, NONE, False, True, None), ValueError, "shape of the output"),

@@ -198,8 +198,16 @@ def avg_pool3d(
     count_include_pad: bool = True,
     divisor_override: int | None = None,
 ) -> Tensor:
-    """Mean of each window of `input` (N, C, D_in, H_in, W_in) or (C, D_in, H_in, W_in). See `avg_pool2d`."""
+    """Mean of each window of `input` (N, C, D_in, H_in, W_in) or (C, D_in, H_in, W_in). See `avg_pool2d`.
+
+    As in torch, and in 3-D alone, the volume without its padding must be as large as the window.
+    """
     window = _window("avg_pool3d", 3, kernel_size, stride, padding)
+    if input.ndim >= 4 and any(size < taps for size, taps in zip(input.shape[-3:], window[0])):
+        raise ValueError(
+            f"avg_pool3d: input expects at least kernel_size {window[0]} in depth, height and width, "
+            f"got {tuple(input.shape[-3:])}; use a smaller window"
+        )
     return _avg_pool(3, input, window, ceil_mode, count_include_pad, divisor_override)
 
 
