@@ -10,6 +10,7 @@ The kernels behind it are in the package `kernels`; the lessons walk through bot
 """
 
 import importlib
+from math import e, inf, nan, pi
 from typing import TYPE_CHECKING, Any
 
 import kernels as _kernels
@@ -23,7 +24,9 @@ if getattr(_kernels, "PROJECT", None) != "mediml":
     )
 
 from mediml.autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from mediml.autograd import no_grad as inference_mode
 from mediml.device import Device as device  # noqa: N813 - torch's name
+from mediml.device import get_num_threads, set_num_threads
 from mediml.dtypes import bool_ as bool  # torch's name
 from mediml.dtypes import (
     double,
@@ -116,6 +119,13 @@ __all__ = [  # noqa: PLE0604 - names of functions
     "set_rng_state",
     "tensor",
     "uint8",
+    "e",
+    "inf",
+    "nan",
+    "pi",
+    "inference_mode",
+    "get_num_threads",
+    "set_num_threads",
     *_methods.functions(),
 ]
 
@@ -123,8 +133,11 @@ globals().update(_methods.functions())
 
 #: Loaded when first used, so that ``import mediml`` stays quick.
 _SUBMODULES = frozenset(
-    {"autograd", "data", "diagnosis", "evaluation", "imaging", "models", "nn", "optim", "plots", "training", "utils"}
-)
+    {
+        "autograd", "cuda", "data", "diagnosis", "evaluation", "imaging", "models", "nn", "optim", "plots", "training",
+        "utils",
+    }
+)  # fmt: skip
 #: What torch has beside torch.nn.functional as well.
 _FROM_FUNCTIONAL = frozenset(
     {

@@ -5,10 +5,12 @@ from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from kernels import parallel
+
 if TYPE_CHECKING:
     from mediml.tensor import Tensor
 
-__all__ = ["Device", "backend", "given"]
+__all__ = ["Device", "backend", "get_num_threads", "given", "set_num_threads"]
 
 #: ``"reference"`` computes on the CPU with the naive loops that a learner reads.
 KINDS = ("cpu", "reference")
@@ -117,3 +119,13 @@ def common_device(operation: str, *tensors: "Tensor | None") -> Device:
                 f"move one with .to({str(device)!r})"
             )
     return device if device is not None else CPU
+
+
+def get_num_threads() -> int:
+    """Threads that a kernel on the CPU may use."""
+    return parallel.thread_count()
+
+
+def set_num_threads(count: int) -> None:
+    """Let kernels on the CPU use `count` threads from now on; the results have the same bits for any number."""
+    parallel.set_thread_count(count)

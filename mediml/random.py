@@ -156,6 +156,20 @@ def normal(mean: Any, std: Any = 1.0, size: Any = None, *, generator: Generator 
     return centre + spread * randn(shape, generator=generator)
 
 
+def uniform_(input: Tensor, low: float = 0.0, high: float = 1.0, *, generator: Generator | None = None) -> Tensor:
+    """Fill a tensor with uniform numbers in [low, high), behind the tape's back."""
+    input._array[...] = _numpy(generator).uniform(low, high, input.shape)
+    input._bump_version()
+    return input
+
+
+def normal_(input: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Tensor:
+    """Fill a tensor with normal numbers of a mean and a deviation, behind the tape's back."""
+    input._array[...] = _numpy(generator).normal(mean, std, input.shape)
+    input._bump_version()
+    return input
+
+
 def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
     """1 with the probability that the element states, else 0."""
     p = input._array

@@ -99,6 +99,10 @@ class Tensor:
         return self._node
 
     @property
+    def is_cuda(self) -> bool:
+        return self._device.type == "cuda"
+
+    @property
     def is_leaf(self) -> bool:
         return self._node is None
 
@@ -133,6 +137,8 @@ class Tensor:
     def numel(self) -> int:
         """Number of elements."""
         return int(self._array.size)
+
+    nelement, ndimension = numel, dim
 
     def element_size(self) -> int:
         """Bytes of one element."""

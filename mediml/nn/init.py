@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from mediml import random
 from mediml.random import Generator
 from mediml.random import generator as random_source
 from mediml.tensor import Tensor
@@ -32,12 +33,12 @@ def _write(tensor: Tensor, values: Any) -> Tensor:
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Uniform in [a, b)."""
-    return _write(tensor, random_source(generator).uniform(a, b, tensor.shape))
+    return random.uniform_(tensor, a, b, generator=generator)
 
 
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Normal with a mean and a standard deviation."""
-    return _write(tensor, random_source(generator).normal(mean, std, tensor.shape))
+    return random.normal_(tensor, mean, std, generator=generator)
 
 
 def trunc_normal_(

@@ -10,7 +10,7 @@ from mediml.device import Device
 from mediml.dtypes import dtype_name, to_dtype
 from mediml.tensor import Tensor
 
-__all__ = ["bool", "byte", "cpu", "double", "float", "half", "int", "long", "short", "to", "type_as"]
+__all__ = ["bool", "byte", "cpu", "double", "float", "half", "int", "long", "short", "to", "type", "type_as"]
 
 
 def to(input: Tensor, *args: Any, dtype: Any = None, device: Any = None, copy: Any = False, **ignored: Any) -> Tensor:
@@ -42,6 +42,11 @@ def to(input: Tensor, *args: Any, dtype: Any = None, device: Any = None, copy: A
 def cpu(input: Tensor) -> Tensor:
     """The tensor on the CPU."""
     return to(input, device="cpu")
+
+
+def type(input: Tensor, dtype: Any = None) -> Any:
+    """The tensor in another dtype; without one the name of its dtype."""
+    return dtype_name(input.dtype) if dtype is None else to(input, dtype=dtype)
 
 
 def type_as(input: Tensor, other: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import numpy as np
 from mediml.device import CPU, Device
 from mediml.dtypes import default_float, to_dtype
 from mediml.ops.shape import _sizes
-from mediml.tensor import Tensor, from_array
+from mediml.tensor import Tensor, from_array, tensor
 
 __all__ = [
     "arange", "empty", "empty_like", "eye", "full", "full_like", "linspace", "meshgrid", "ones", "ones_like", "zeros",
@@ -89,6 +89,26 @@ def full_like(
     """One value with the shape, dtype and device of another tensor."""
     dtype, device = dtype or input.dtype, device or input.device
     return full(input.shape, fill_value, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+def new_zeros(input: Tensor, *size: Any, **options: Any) -> Tensor:
+    """Zeros of a shape, with the dtype and device of this tensor where no others are given."""
+    return zeros(*size, **{"dtype": input.dtype, "device": input.device, **options})
+
+
+def new_ones(input: Tensor, *size: Any, **options: Any) -> Tensor:
+    """Ones of a shape, with the dtype and device of this tensor where no others are given."""
+    return ones(*size, **{"dtype": input.dtype, "device": input.device, **options})
+
+
+def new_full(input: Tensor, size: Sequence[int], fill_value: Any, **options: Any) -> Tensor:
+    """One value in a shape, with the dtype and device of this tensor where no others are given."""
+    return full(size, fill_value, **{"dtype": input.dtype, "device": input.device, **options})
+
+
+def new_tensor(input: Tensor, data: Any, **options: Any) -> Tensor:
+    """A new tensor of `data`, with the dtype and device of this tensor where no others are given."""
+    return tensor(data, **{"dtype": input.dtype, "device": input.device, **options})
 
 
 def arange(

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from mediml import random
 from mediml.autograd import is_grad_enabled
 from mediml.ops import (
     comparison,
@@ -101,7 +102,12 @@ def _attach() -> None:
         setattr(Tensor, name, _from_functional(name))
     for name in _IN_PLACE:
         setattr(Tensor, f"{name}_", in_place(getattr(Tensor, name)))
-    for name, method in {"fill_": _fill, "zero_": _zero, "copy_": _copy}.items():
+    for name in ("new_full", "new_ones", "new_tensor", "new_zeros"):
+        setattr(Tensor, name, getattr(creation, name))
+    own: dict[str, Callable[..., Any]] = {
+        "fill_": _fill, "zero_": _zero, "copy_": _copy, "normal_": random.normal_, "uniform_": random.uniform_,
+    }  # fmt: skip
+    for name, method in own.items():
         setattr(Tensor, name, method)
     operators: dict[str, Callable[..., Any]] = {
         "add": elementwise.add, "sub": elementwise.sub, "mul": elementwise.mul, "truediv": elementwise.div,
