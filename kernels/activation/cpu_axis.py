@@ -172,9 +172,11 @@ def _softmax_rows(lo, hi, x, y):
     for o in range(lo, hi):
         row, result = x[o], y[o]
         largest = _largest(row, result)
-        acc = type(largest)(0)
         for k in range(row.size):
             result[k] = elementary.exp(row[k] - largest)
+        # On its own: a loop that also writes is vectorised only where x and y lie far apart, and adds differently there.
+        acc = type(largest)(0)
+        for k in range(row.size):
             acc += result[k]
         for k in range(row.size):
             result[k] /= acc
