@@ -174,7 +174,7 @@ def _softmax_rows(lo, hi, x, y):
         largest = _largest(row, result)
         for k in range(row.size):
             result[k] = elementary.exp(row[k] - largest)
-        # On its own: a loop that also writes is vectorised only where x and y lie far apart, and adds differently there.
+        # On its own: a loop that also writes is vectorised only if x and y lie far apart, and then adds differently.
         acc = type(largest)(0)
         for k in range(row.size):
             acc += result[k]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kernels import parallel
-from kernels.activation import cpu, reference
+from kernels.activation import cpu, cpu_axis, reference
 
 BACKENDS = pytest.mark.parametrize("kernels", [reference, cpu], ids=["reference", "cpu"])
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -325,3 +325,18 @@ def test_same_bits_for_any_number_of_threads(monkeypatch):
 def test_refusals(kernels, call, error, text):
     with pytest.raises(error, match=text):
         call(kernels, values((2, 3)))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(1, 10), (4, 10), (1, 20), (2, 40), (1, 100)])
+@pytest.mark.parametrize("rows", [cpu_axis._softmax_rows, cpu_axis._log_softmax_rows])
+def test_softmax_has_the_same_bits_wherever_its_arrays_lie(rows, shape, dtype):
+    values = np.random.default_rng(0).standard_normal(shape).astype(dtype)
+    results = []
+    for gap in (0, 1, 7, 16, 24, 40, 64, 1000):
+        memory = np.zeros(2 * values.size + gap, dtype)
+        x, y = (memory[start : start + values.size].reshape(values.shape) for start in (0, values.size + gap))
+        x[...] = values
+        rows(0, len(x), x, y)
+        results.append(y.tobytes())
+    assert len(set(results)) == 1
