@@ -87,7 +87,7 @@ def test_a_clipped_gradient_has_a_new_version():
 
 
 def test_refusals():
-    with pytest.raises(ValueError, match="norm of order 2.0 of the gradients is inf"):
+    with pytest.raises(ValueError, match=r"norm of order 2.0 of the gradients is inf"):
         utils.clip_grad_norm_(parameter([INF]), 1.0, error_if_nonfinite=True)
     with pytest.raises(ValueError, match="norm of order inf expects tensors with elements"):
         utils.clip_grad_norm_([parameter([1.0]), parameter(np.zeros(0))], 1.0, INF)
