@@ -14,7 +14,7 @@ from mediml.device import backend
 from mediml.random import generator
 from mediml.tensor import Tensor
 
-__all__ = ["network", "step"]
+__all__ = ["checked_batch_sizes", "network", "step"]
 
 Array = np.ndarray[Any, Any]
 
@@ -52,6 +52,19 @@ def _check_floats(op: str, label: str, tensor: Tensor) -> None:
         raise TypeError(f"{op}: {label} expects float32 or float64, got {tensor.dtype}; convert it with .to()")
 
 
+def checked_batch_sizes(op: str, batch_sizes: Tensor, rows: int) -> Any:
+    """The array of `batch_sizes`; refused unless they do not grow and add up to `rows`."""
+    sizes = batch_sizes._array
+    if sizes.ndim != 1 or sizes.dtype != np.int64 or sizes.size == 0:
+        raise ValueError(f"{op}: batch_sizes expects one axis of int64, not empty, got {sizes.shape} of {sizes.dtype}")
+    if sizes.min() < 0 or (np.diff(sizes) > 0).any() or sizes.sum() != rows:
+        raise ValueError(
+            f"{op}: batch_sizes expects numbers that do not grow and add up to the {rows} rows of data, "
+            f"got {sizes.tolist()!s:.60}; use pack_padded_sequence or pack_sequence"
+        )
+    return sizes
+
+
 class _Batch:
     """The sequences of a call: padded to (T, N, F) and back to the form in which they came."""
 
@@ -72,16 +85,7 @@ class _Batch:
             raise ValueError(f"{op}: {self.name} expects at least one step, got shape {tuple(input.shape)}")
 
     def _read(self, op: str, data: Tensor, batch_sizes: Tensor) -> None:
-        sizes = batch_sizes._array
-        if sizes.ndim != 1 or sizes.dtype != np.int64 or sizes.size == 0:
-            raise ValueError(
-                f"{op}: batch_sizes expects one axis of int64, not empty, got shape {sizes.shape} of {sizes.dtype}"
-            )
-        if sizes.min() < 0 or (np.diff(sizes) > 0).any() or sizes.sum() != data.shape[0]:
-            raise ValueError(
-                f"{op}: batch_sizes expects numbers that do not grow and add up to the {data.shape[0]} rows of data, "
-                f"got {sizes[:8].tolist()}{'…' if sizes.size > 8 else ''}; use pack_padded_sequence or pack_sequence"
-            )
+        sizes = checked_batch_sizes(op, batch_sizes, data.shape[0])
         self.T, self.N = len(sizes), int(sizes[0])
         self.inside = np.arange(self.N) < sizes[:, None]
         self.lengths = self.inside.sum(0)

@@ -1,3 +1,5 @@
 """torch.nn.utils: what is done to parameters and sequences beside the layers; a module per subject."""
 
-__all__: list[str] = []
+from mediml.nn.utils import rnn
+
+__all__ = ["rnn"]
