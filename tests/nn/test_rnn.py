@@ -248,9 +248,9 @@ def test_truncated_back_propagation():
     for detach, expected in ((True, back_2 + back_4), (False, back_2 + back_4 + s[4] * w * s[3] * w * back_2)):
         layer = nn.RNN(1, 1, bias=False).double()
         layer.load_state_dict({"weight_ih_l0": np.ones((1, 1)), "weight_hh_l0": np.full((1, 1), w)})
-        state, loss = mediml.tensor([[[h[0]]]]).double(), 0
+        state, loss = mediml.tensor(np.full((1, 1, 1), h[0])), 0
         for chunk in (x[:2], x[2:]):
-            y, state = layer(mediml.tensor(chunk).double().reshape(2, 1, 1), state)
+            y, state = layer(mediml.tensor(np.array(chunk).reshape(2, 1, 1)), state)
             loss = loss + y[-1].sum()
             state = state.detach() if detach else state
         loss.backward()
