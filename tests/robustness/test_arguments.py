@@ -49,7 +49,7 @@ def test_refuses_or_answers_as_torch(op, kind):
 
 def crashes_torch(call):
     """Calls after which PyTorch 2.13 is no longer alive, or its memory no longer whole."""
-    if getattr(call.arrays.get("batch_sizes"), "size", 1) == 0:  # it reads the first of no numbers
+    if call.op in ("gru", "lstm", "rnn_relu", "rnn_tanh"):  # its functions do not check states, params and batch_sizes
         return True
     numbers = {name: np.ravel(np.asarray(call.options.get(name), object)) for name in ("dilation", "padding", "stride")}
     if (
