@@ -48,9 +48,9 @@ def low_rate(values: NDArray[np.float32], frequency_hz: float) -> NDArray[np.flo
 
     Notes
     -----
-    A sinc with its half-amplitude at 40 Hz under a Hamming window. Its taps span 32 ms, less than the forecast's
-    horizon, so that no sample of the recording is part of both the past and the value to be forecast. So short a
-    filter lets 17 % through at half the new rate, where an electrocardiogram has little.
+    A sinc of 40 Hz under a Hamming window: about half of what has 40 Hz gets through. Its taps span 32 ms, less than
+    the forecast's horizon, so that no sample of the recording is part of both the past and the value to be forecast.
+    So short a filter lets 17 % through at half the new rate, where an electrocardiogram has little.
     """
     factor = round(frequency_hz / FREQUENCY_HZ)
     if factor < 2 or abs(factor * FREQUENCY_HZ - frequency_hz) > 1e-6 * frequency_hz:
@@ -66,7 +66,10 @@ def low_rate(values: NDArray[np.float32], frequency_hz: float) -> NDArray[np.flo
 
 
 def ecg_forecast(
-    past_ms: float = 400, ahead_ms: float = 40, leads: tuple[str, ...] = ("Lead II",), waveform: Waveform | None = None
+    past_ms: float = 400,
+    ahead_ms: float = 40,
+    leads: tuple[str, ...] = ("Lead II", "Lead V2", "Lead V5"),
+    waveform: Waveform | None = None,
 ) -> SequenceData:
     """Windows of the recording, each with the value that follows it after a while.
 

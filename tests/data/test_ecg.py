@@ -14,7 +14,7 @@ def recording(values, frequency_hz=1000.0):
 
 def test_the_low_pass_keeps_what_is_slow():
     t = np.arange(4000) / 1000
-    for hertz, gain in ((0, 1), (5, 1), (20, 0.865), (40, 0.5), (62.5, 0.17), (100, 0.005), (200, 0.0)):
+    for hertz, gain in ((0, 1), (5, 1), (20, 0.865), (40, 0.533), (62.5, 0.17), (100, 0.005), (200, 0.0)):
         low = low_rate(np.cos(2 * np.pi * hertz * t)[:, None].astype(np.float32), 1000)[:, 0]
         centres = (np.arange(len(low)) * 8 + 16) / 1000
         expected = gain * np.cos(2 * np.pi * hertz * centres)
@@ -63,7 +63,7 @@ def test_no_raw_sample_is_in_both_the_past_and_the_future():
 
 def test_the_packaged_recording_and_its_baselines():
     data = ecg_forecast()
-    assert data.train.inputs.shape == (694, 50, 1) and len(data.val) == 132 and len(data.test) == 258
+    assert data.train.inputs.shape == (694, 50, 3) and len(data.val) == 132 and len(data.test) == 258
     ridge = RidgeForecast.fit(data)
     mean = np.full(len(data.test), data.train.targets.mean())
     errors = [rmse_mv(data.test, forecast) for forecast in (mean, persistence(data.test), ridge.predict(data.test))]
@@ -71,7 +71,7 @@ def test_the_packaged_recording_and_its_baselines():
     assert (
         errors[2] < errors[0] < errors[1]
     )  # 40 ms are long for the QRS complex: standing still is worse than the mean
-    assert errors == pytest.approx([0.1665, 0.2034, 0.1594], abs=0.001)
+    assert errors == pytest.approx([0.1665, 0.2034, 0.1099], abs=0.002)
 
 
 def test_ridge_finds_the_weights_of_a_linear_recurrence():
