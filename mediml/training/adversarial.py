@@ -20,19 +20,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 import mediml
+import mediml.nn.functional as F
 from mediml import from_numpy, nn, optim
 from mediml.data.images import ImageData
 from mediml.data.loader import TensorDataset
 from mediml.models import gan
 from mediml.training.base import Progress, Training, read_settings
 from mediml.training.history import History, Panel
-from mediml.training.objectives import OBJECTIVES, objective
 from mediml.training.quality import frechet, padded, to_signed, to_uint8
 from mediml.training.samples import animation, grid, png
 from mediml.training.settings import expect_choice, expect_positive, expect_whole
 from mediml.utils.files import write_atomically
 
-__all__ = ["GanResult", "GanSettings", "build", "noise", "resume", "train"]
+__all__ = ["OBJECTIVES", "GanResult", "GanSettings", "build", "generate", "noise", "resume", "train"]
+
+#: Of `mediml.nn.functional.discriminator_loss` and `generator_loss`.
+OBJECTIVES = ("minimax", "non-saturating", "least-squares", "hinge", "wasserstein")
+#: Those whose scores are logits of the probability that an image is real.
+_PROBABILISTIC = OBJECTIVES[:2]
 
 #: Images of the grid, in rows of equally many.
 SHOWN, COLUMNS_SHOWN = 36, 6
@@ -82,7 +87,7 @@ class GanSettings:
     def __post_init__(self) -> None:
         expect_whole(self, epochs=1, batch_size=2, latent=1, width=1, measured=2, seed=0)
         expect_positive(self, "lr", "minutes")
-        expect_choice(self, objective=tuple(OBJECTIVES))
+        expect_choice(self, objective=OBJECTIVES)
         if not 0 <= self.beta1 < 1:
             raise ValueError(f"settings: beta1 expects a number from 0 to below 1, got {self.beta1!r}")
         if self.objective == "wasserstein" and self.spectral is False:
@@ -219,7 +224,6 @@ class _Training(Training):
             "generator_optimizer": self.generator_optimizer,
             "discriminator_optimizer": self.discriminator_optimizer,
         }
-        self.objective = objective(settings.objective)
         self.progress.sheets.append(self._sheet())
 
     def run(self) -> GanResult:
@@ -242,20 +246,28 @@ class _Training(Training):
         # 2. Fake data.
         fake = self.generator(z)
         # 3. The discriminator's step: the fake is detached, the generator learns nothing from it.
-        scores = {}
         d_loss = gan.discriminator_step(
-            self.discriminator, self.discriminator_optimizer, real, fake, self.objective.discriminator(scores)
+            self.discriminator, self.discriminator_optimizer, real, fake, self._discriminator_loss
         )
         # 4. The generator's step, through the discriminator as it is now.
-        g_loss = gan.generator_step(
-            self.discriminator, self.generator_optimizer, fake, self.objective.generator
-        )
+        g_loss = gan.generator_step(self.discriminator, self.generator_optimizer, fake, self._generator_loss)
         self.progress.add(
             steps=1,
             discriminator_loss=self._finite(d_loss.item(), "discriminator's loss"),
             generator_loss=self._finite(g_loss.item(), "generator's loss"),
-            **scores,
         )
+
+    def _discriminator_loss(self, real_scores: mediml.Tensor, fake_scores: mediml.Tensor) -> mediml.Tensor:
+        for name, scores in (("score_real", real_scores), ("score_fake", fake_scores)):
+            values = scores.detach()
+            if self.settings.objective in _PROBABILISTIC:
+                values = F.sigmoid(values)
+            self.progress.add(**{name: values.mean().item()})
+        loss: mediml.Tensor = F.discriminator_loss(real_scores, fake_scores, self.settings.objective)
+        return loss
+
+    def _generator_loss(self, fake_scores: mediml.Tensor) -> mediml.Tensor:
+        return F.generator_loss(fake_scores, self.settings.objective)
 
     def _prepared(self, batch: Any, epoch: int, step: int) -> tuple[mediml.Tensor, mediml.Tensor]:
         return batch[0], from_numpy(noise(self.settings, epoch, step, len(batch[0])))

@@ -92,8 +92,8 @@ def load_task(name: str, **options: Any) -> Task:
     ----------
     name : {"adding", "parity", "sentences", "ecg"}
     options
-        Of the generator of the data: `mediml.data.sequences.adding` and `parity`,
-        `mediml.data.sentences.report_sentences`, and the one for the ECG.
+        Of the function that gives the data: `mediml.data.sequences.adding` and `parity`,
+        `mediml.data.sentences.report_sentences`, `mediml.data.ecg.ecg_forecast`.
     """
     makers: dict[str, Callable[[dict[str, Any]], Task]] = {
         "adding": _adding,
@@ -140,7 +140,15 @@ def _sentences(options: dict[str, Any]) -> Task:
 
 
 def _ecg(options: dict[str, Any]) -> Task:
-    raise NotImplementedError
+    from mediml.data.ecg import ecg_forecast
+
+    data = ecg_forecast(**options)
+    splits = {
+        name: TaskSplit(part.inputs, part.lengths, part.targets.astype(np.float32).reshape(-1, 1))
+        for name, part in _parts(data)
+    }
+    sizes = {"input_size": data.train.inputs.shape[2], "num_classes": 1, "embed": False, "padding_idx": None}
+    return Task("ecg", data.name, options, splits, sizes, (), "mean squared error (mV²)", None, data)
 
 
 def _parts(data: Any) -> list[tuple[str, Any]]:
@@ -217,7 +225,17 @@ def _measure_sentences(task: Task, split: str, scores: NDArray[np.float64]) -> d
 
 
 def _measure_ecg(task: Task, split: str, scores: NDArray[np.float64]) -> dict[str, Any]:
-    raise NotImplementedError
+    """Without intervals: neighbouring windows overlap, and there is one recording of one person."""
+    from mediml.data.ecg import RidgeForecast, persistence, rmse_mv
+
+    part = getattr(task.source, split)
+    forecasts = {
+        "rmse": ("root mean squared error", scores[:, 0]),
+        "rmse_persistence": ("of persistence: the value stays what it is", persistence(part)),
+        "rmse_linear": ("of linear autoregression (ridge, fitted on training)", RidgeForecast.fit(task.source).predict(part)),
+        "rmse_mean": ("of the mean of training", np.full(len(part), task.source.train.targets.mean())),
+    }
+    return {name: figure(text, rmse_mv(part, forecast), "mV", 4) for name, (text, forecast) in forecasts.items()}
 
 
 def _share(right: NDArray[np.bool_]) -> Estimate:

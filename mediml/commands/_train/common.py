@@ -70,3 +70,52 @@ def command(arguments: argparse.Namespace, out: Path, data_options: str = "") ->
     """What continues this training."""
     data = data_options or (f" --data {arguments.data}" if getattr(arguments, "data", None) else "")
     return f"mediml train {arguments.model}{data} --out {out} --resume"
+
+
+def finish(
+    out: Path,
+    kind: str,
+    result: Any,
+    data: Mapping[str, Any],
+    figures: Mapping[str, Any],
+    models: Mapping[str, Any],
+    warnings: tuple[str, ...] = (),
+    pictures: Mapping[str, bytes] | None = None,
+    also: str = "",
+) -> None:
+    """Write a finished run and say what it came to."""
+    from mediml.training import run
+    from mediml.utils.files import write_atomically
+
+    summary = run.summarise(kind, result.architecture, result.settings, data, figures, warnings)
+    if getattr(result, "best_epoch", None):
+        summary["best_epoch"] = result.best_epoch
+    for name, content in (pictures or {}).items():
+        write_atomically(out / name, content)
+    run.write(out, summary, models)
+    files = ["model.safetensors", "model.json (summary)", "history.csv", "curves.png", *(pictures or {})]
+    print(describe(summary, figures))
+    print(f"written: {out}/{', '.join([*files, also] if also else files)}\nnext: mediml evaluate {out}")
+
+
+def describe(summary: Mapping[str, Any], figures: Mapping[str, Any]) -> str:
+    """The figures of a run, and what must be known of them, for people."""
+    from mediml.training.run import table
+
+    best = f"best epoch {summary['best_epoch']}, chosen on validation\n" if "best_epoch" in summary else ""
+    warnings = "".join(f"\nWARNING: {text}" for text in summary["warnings"])
+    return f"{best}{table(figures)}{warnings}\nEducation, not for clinical use."
+
+
+def evaluation(saved: Any, sha256: str, figures: Mapping[str, Any]) -> dict[str, Any]:
+    """What `mediml evaluate` reports of a run."""
+    summary = saved.summary
+    return {
+        "model": saved.folder.resolve().name,
+        "kind": summary["kind"],
+        "weights_sha256": summary["weights_sha256"],
+        "data": summary["data"]["name"],
+        "data_is_the_trained_on": sha256 == summary["data"]["sha256"],
+        **figures,
+        "warnings": summary["warnings"],
+    }
