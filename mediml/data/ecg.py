@@ -117,9 +117,9 @@ def ecg_forecast(
         targets = part[steps - 1 + ahead :, 0]
         lengths = np.full(len(targets), steps, np.int64)
         parts.append(SequenceSplit(np.ascontiguousarray(windows), targets.copy(), lengths))
-    train, _, test = parts
+    train, val, test = parts
     baseline = float(np.mean((test.targets - train.targets.mean(dtype=np.float64)) ** 2))
-    return SequenceData(f"ECG, {leads[0]}, {ahead_ms:g} ms ahead", *parts, baseline=baseline)
+    return SequenceData(f"ECG, {leads[0]}, {ahead_ms:g} ms ahead", train, val, test, baseline)
 
 
 def persistence(split: SequenceSplit) -> NDArray[np.float32]:

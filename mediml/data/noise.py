@@ -1,9 +1,9 @@
 """Pairs of a low-dose and a clean image from a seeded noise model, to train and to measure noise removal.
 
 The model is that of a photon-counting detector. A clean image `x` from 0 to 1, bright where the body attenuates, is
-read as the line integral `a = attenuation · x`. By Beer and Lambert the share `exp(-a)` of the photons gets through, the
-detector counts `k ~ Poisson(photons · exp(-a))`, and the image is taken back by the logarithm,
-`y = -ln(k / photons) / attenuation`. Noise is therefore strongest where the image is bright: few photons come through
+read as the line integral ``a = attenuation · x``. By Beer and Lambert the share ``exp(-a)`` of the photons gets
+through, the detector counts ``k ~ Poisson(photons · exp(-a))``, and the image is taken back by the logarithm,
+``y = -ln(k / photons) / attenuation``. Noise is therefore strongest where the image is bright: few photons come through
 bone. A pixel without any photon counts as half a photon, and `y` is cut to 0 … 1. Nothing else is modelled: no scatter,
 no electronic noise, no blur between neighbouring pixels.
 """
@@ -109,7 +109,7 @@ def low_dose(images: ArrayLike, photons: float, seed: int = 0, attenuation: floa
 
 
 def low_dose_data(
-    train: int = 800, val: int = 100, test: int = 200, size: int = 32, photons: float = 500.0, seed: int = 0
+    train: int = 800, val: int = 100, test: int = 200, size: int = 32, photons: float = 200.0, seed: int = 0
 ) -> DenoisingData:
     """Pairs from the generated chest radiographs of `mediml.data.synthetic`.
 

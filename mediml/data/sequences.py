@@ -96,8 +96,8 @@ def adding(
     shortest = length if min_length is None else min_length
     _check("adding", (train, val, test), (shortest, length), 2, seed)
     name = f"adding problem, {shortest} to {length} steps, seed {seed}"
-    parts = [_adding(count, shortest, length, [seed, k]) for k, count in enumerate((train, val, test))]
-    return SequenceData(name, *parts, baseline=1 / 6)
+    first, second, third = (_adding(n, shortest, length, [seed, k]) for k, n in enumerate((train, val, test)))
+    return SequenceData(name, first, second, third, 1 / 6)
 
 
 def parity(
