@@ -61,8 +61,10 @@ def answer_of_torch(case: Case) -> Answer:
     """PyTorch's answer, in float64."""
     import torch
 
+    from mediml.verify import compositions
+
     tensors = {key: torch.tensor(array, requires_grad=key in case.differentiated) for key, array in case.draw().items()}
-    operator = _operator(case.op, torch.nn.functional, torch)
+    operator = _operator(case.op, torch.nn.functional, torch, compositions)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # about its own speed, or about broadcasting
         outputs = _as_tuple(operator(**tensors, **case.options))
@@ -80,7 +82,7 @@ def answer_of_torch(case: Case) -> Answer:
 
 
 def _operator(name: str, *places: Any) -> Any:
-    """The function of that name: of ``nn.functional``, else (as torch.matmul) of the package itself."""
+    """The function of that name: of ``nn.functional``, else (as torch.matmul) of the package itself, else composed."""
     for place in places:
         if hasattr(place, name):
             return getattr(place, name)

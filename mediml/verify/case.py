@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-DRAWS = ("normal", "uniform", "distinct", "ties", "integer", "probability")
+DRAWS = ("normal", "uniform", "distinct", "ties", "integer", "probability", "scales")
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,8 @@ class Array:
     draw : str
         ``"normal"``: mean 0, deviation 1. ``"uniform"``: in (0, 1). ``"distinct"``: no two values alike.
         ``"ties"``: few whole values, so that maxima tie. ``"integer"``: int64 in [low, high).
-        ``"probability"``: positive, summing to 1 along axis 1 (axis 0 where there is no other).
+        ``"probability"``: positive, summing to 1 along axis 1 (axis 0 where there is no other). ``"scales"``: normal
+        times a power of 10 from 0.001 to 1000.
     gradient : bool
         Whether the gradient for this argument is compared; never for integers.
     low, high : int
@@ -51,6 +52,8 @@ class Array:
         if self.draw == "ties":
             return generator.integers(-1, 2, self.shape).astype(np.float64)
         values = generator.standard_normal(self.shape)
+        if self.draw == "scales":
+            values = values * 10 ** generator.uniform(-3, 3, self.shape)
         if self.draw == "probability":
             axis = 1 if len(self.shape) > 1 else 0
             values = np.exp(values)

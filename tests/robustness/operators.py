@@ -136,7 +136,7 @@ def cotangent(shape, dtype):
 def run(call, device="cpu", cotangent_of=cotangent):
     """The outcome of a call here. An array that the call changed counts as an error."""
     before = {name: np.array(a) for name, a in call.arrays.items() if isinstance(a, np.ndarray)}
-    if call.options.get("inplace") is True:
+    if call.options.get("inplace") is True or call.options.get("max_norm") is not None:
         call = Call(call.op, {**call.arrays, **before}, call.options, call.differentiable)  # its own to overwrite
         before = {}
     try:
@@ -172,6 +172,8 @@ def run_torch(call):
     """The outcome of a call in PyTorch."""
     import torch
 
+    from mediml.verify import compositions
+
     try:
         tensors = {}
         for name, value in call.arrays.items():
@@ -180,7 +182,8 @@ def run_torch(call):
                 continue
             tensors[name] = torch.from_numpy(np.array(value, order="C"))
             tensors[name].requires_grad_(name in call.differentiable and value.dtype.kind == "f")
-        function = getattr(torch.nn.functional, call.op, None) or getattr(torch, call.op)
+        places = (torch.nn.functional, torch, compositions)
+        function = next(getattr(place, call.op) for place in places if hasattr(place, call.op))
         by_position = [tensors.pop("tensor")] if call.op == "one_hot" else []  # it calls its parameter otherwise
         result = function(*by_position, **tensors, **call.options)
         outputs = result if isinstance(result, tuple) else (result,)

@@ -10,7 +10,20 @@ from kernels import parallel
 LARGE = (200_000, 800_000, 3_200_000)
 
 #: Arguments that have a row for each of the batch.
-ROWS = {"input", "input1", "input2", "x1", "x2", "anchor", "positive", "negative", "target", "indices"}
+ROWS = {
+    "input",
+    "input1",
+    "input2",
+    "x1",
+    "x2",
+    "anchor",
+    "positive",
+    "negative",
+    "target",
+    "indices",
+    "real_scores",
+    "fake_scores",
+}
 
 
 @pytest.fixture
