@@ -79,7 +79,7 @@ class PatchDiscriminator(nn.Module):
         super().__init__()
         if not widths or min(widths) < 1:
             raise ValueError(f"PatchDiscriminator: widths expects channels for each halving, got {widths}")
-        self.expected = (in_channels, out_channels)
+        self.expected, self.smallest = (in_channels, out_channels), 2 ** len(widths)
         layers: list[nn.Module] = [nn.Conv2d(in_channels + out_channels, widths[0], 4, 2, 1), nn.LeakyReLU(0.2)]
         for narrow, wide in pairwise(widths):
             layers.append(nn.Conv2d(narrow, wide, 4, 2, 1, bias=False))
@@ -87,10 +87,17 @@ class PatchDiscriminator(nn.Module):
         self.main = nn.Sequential(*layers, nn.Conv2d(widths[-1], 1, 3, padding=1))
 
     def forward(self, source: Tensor, image: Tensor) -> Tensor:
+        shapes = tuple(source.shape), tuple(image.shape)
         if not source.ndim == image.ndim == 4 or (source.shape[1], image.shape[1]) != self.expected:
             raise ValueError(
                 f"PatchDiscriminator: expected (N, C, H, W) with {self.expected[0]} and {self.expected[1]} channels, "
-                f"got {tuple(source.shape)} and {tuple(image.shape)}"
+                f"got {shapes[0]} and {shapes[1]}"
+            )
+        if shapes[0][0] != shapes[1][0] or shapes[0][2:] != shapes[1][2:]:
+            raise ValueError(f"PatchDiscriminator: expected pairs of the same size, got {shapes[0]} and {shapes[1]}")
+        if min(shapes[0][2:]) < self.smallest:
+            raise ValueError(
+                f"PatchDiscriminator: expected at least {self.smallest} x {self.smallest} pixels, got {shapes[0]}"
             )
         return self.main(cat([source, image], 1))
 

@@ -26,6 +26,8 @@ def test_twins_differ_in_their_imports_only(name):
     for a, b in different:
         assert a.startswith(("import ", "from "))
         assert b in (a.replace("mediml", "torch"), a.replace("mediml.models", "mediml.reference"))
+    borrowed = [b for b in theirs if b.startswith(("import mediml", "from mediml"))]
+    assert all(b.startswith("from mediml.reference.") for b in borrowed)
 
 
 def test_every_twin_is_of_a_model():
