@@ -27,7 +27,7 @@ from mediml.data.loader import TensorDataset
 from mediml.models import gan
 from mediml.training.base import Progress, Training, read_settings
 from mediml.training.history import History, Panel
-from mediml.training.quality import frechet, padded, to_signed, to_uint8
+from mediml.training.quality import coverage, frechet, is_two_modes, padded, to_signed, to_uint8
 from mediml.training.samples import animation, grid, png
 from mediml.training.settings import expect_choice, expect_positive, expect_whole
 from mediml.utils.files import write_atomically
@@ -197,17 +197,11 @@ def fixed_noise(settings: GanSettings, count: int, stream: int = _MEASURED_STREA
 
 class _Training(Training):
     kind = "gan"
-    columns = ("epoch", "discriminator_loss", "generator_loss", "score_real", "score_fake", "frechet_val")
-    panels = (
-        Panel("loss", (("discriminator_loss", "discriminator", "-"), ("generator_loss", "generator", "-"))),
-        Panel("mean score", (("score_real", "real", "-"), ("score_fake", "fake", "-"))),
-        Panel("Fréchet distance to validation", (("frechet_val", "", "--"),), best="min"),
-    )
     drop_last = True
 
     def __init__(self, data: ImageData, settings: GanSettings, out: Path | None, progress: bool) -> None:
-        super().__init__(settings, out, progress)
         self.data, self.data_hash, self.data_name = data, data.content_sha256(), data.name
+        super().__init__(settings, out, progress)
         images = padded(data.train.images)
         self.dataset = TensorDataset(from_numpy(to_signed(images)))
         self.architecture = architecture_of(images.shape[1], images.shape[2], settings)
@@ -225,6 +219,24 @@ class _Training(Training):
             "discriminator_optimizer": self.discriminator_optimizer,
         }
         self.progress.sheets.append(self._sheet())
+
+    @property
+    def columns(self) -> tuple[str, ...]:  # type: ignore[override]
+        quality = (*self.data.classes, "neither") if is_two_modes(self.data) else ("frechet_val",)
+        return ("epoch", "discriminator_loss", "generator_loss", "score_real", "score_fake", *quality)
+
+    @property
+    def panels(self) -> tuple[Panel, ...]:  # type: ignore[override]
+        if is_two_modes(self.data):
+            names = (*self.data.classes, "neither")
+            quality = Panel("share of generated images", tuple((name, name, "--") for name in names))
+        else:
+            quality = Panel("Fréchet distance to validation", (("frechet_val", "", "--"),), best="min")
+        return (
+            Panel("loss", (("discriminator_loss", "discriminator", "-"), ("generator_loss", "generator", "-"))),
+            Panel("mean score", (("score_real", "real", "-"), ("score_fake", "fake", "-"))),
+            quality,
+        )
 
     def run(self) -> GanResult:
         # 5. Iterate over batches and epochs.
@@ -276,10 +288,17 @@ class _Training(Training):
         settings, sums = self.settings, dict(self.progress.sums)
         steps = sums.pop("steps")
         self.progress.sheets.append(self._sheet())
-        distance = None
+        means = {name: value / steps for name, value in sums.items()}
         if settings.each_epoch or self.progress.epoch + 1 == settings.epochs:
-            distance = frechet(generate(self.generator, fixed_noise(settings, settings.measured)), self.data.val.images)
-        return {**{name: value / steps for name, value in sums.items()}, "frechet_val": distance}
+            return {**means, **self._quality(generate(self.generator, fixed_noise(settings, settings.measured)))}
+        return {**means, **dict.fromkeys(self.columns[5:])}
+
+    def _quality(self, images: NDArray[np.uint8]) -> dict[str, float]:
+        if not is_two_modes(self.data):
+            return {"frechet_val": frechet(images, self.data.val.images)}
+        found = coverage(images)
+        shares = {name: share.value for name, share in zip(self.data.classes, found.shares)}
+        return {**shares, "neither": found.outside.value}
 
     def _sheet(self) -> NDArray[np.uint8]:
         return grid(generate(self.generator, fixed_noise(self.settings, SHOWN, _SHOWN_STREAM)), COLUMNS_SHOWN)

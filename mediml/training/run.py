@@ -68,7 +68,8 @@ def table(figures: Mapping[str, Any]) -> str:
 def _row(entry: Mapping[str, Any], width: int) -> str:
     digits, unit = entry["digits"], f" {entry['unit']}" if entry["unit"] else ""
     value = "none" if entry["value"] is None else f"{entry['value']:.{digits}f}{unit}"
-    interval = f"  (95 % interval {entry['low']:.{digits}f} to {entry['high']:.{digits}f})" if "low" in entry else ""
+    named = entry.get("interval", "95 % interval")
+    interval = f"  ({named} {entry['low']:.{digits}f} to {entry['high']:.{digits}f})" if "low" in entry else ""
     return f"{entry['text']:{width}s}  {value}{interval}"
 
 

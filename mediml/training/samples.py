@@ -21,7 +21,7 @@ def grid(images: NDArray[np.uint8], columns: int, gap: int = 2) -> NDArray[np.ui
     -------
     ndarray of uint8, of shape (rows, columns) for one channel, else (rows, columns, 3)
     """
-    N, C, H, W = images.shape
+    N, C, H, W = images.shape  # noqa: N806 - the symbols of the shapes
     rows = -(-N // columns)
     sheet = np.full((rows * (H + gap) + gap, columns * (W + gap) + gap, C), 255, np.uint8)
     for n, image in enumerate(images):

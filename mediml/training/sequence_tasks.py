@@ -229,10 +229,13 @@ def _measure_ecg(task: Task, split: str, scores: NDArray[np.float64]) -> dict[st
     from mediml.data.ecg import RidgeForecast, persistence, rmse_mv
 
     part = getattr(task.source, split)
-    forecasts = {
+    forecasts: dict[str, tuple[str, NDArray[Any]]] = {
         "rmse": ("root mean squared error", scores[:, 0]),
         "rmse_persistence": ("of persistence: the value stays what it is", persistence(part)),
-        "rmse_linear": ("of linear autoregression (ridge, fitted on training)", RidgeForecast.fit(task.source).predict(part)),
+        "rmse_linear": (
+            "of linear autoregression (ridge, fitted on training)",
+            RidgeForecast.fit(task.source).predict(part),
+        ),
         "rmse_mean": ("of the mean of training", np.full(len(part), task.source.train.targets.mean())),
     }
     return {name: figure(text, rmse_mv(part, forecast), "mV", 4) for name, (text, forecast) in forecasts.items()}
@@ -245,5 +248,3 @@ def _share(right: NDArray[np.bool_]) -> Estimate:
 def _mean(values: NDArray[np.float64]) -> Estimate:
     """A mean with its bootstrap interval."""
     return cluster_bootstrap(lambda drawn: float(drawn.mean()), np.arange(len(values)), values)
-
-

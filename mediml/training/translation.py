@@ -205,9 +205,7 @@ class _Training(Training):
             self._learn_from_difference(fake, target)
             return
         # 3. The judge's step: the translation is detached.
-        d_loss = pix2pix.discriminator_step(
-            self.discriminator, self.discriminator_optimizer, source, target, fake
-        )
+        d_loss = pix2pix.discriminator_step(self.discriminator, self.discriminator_optimizer, source, target, fake)
         # 4. The translator's step: close to the target, and real in the eyes of the judge as it is now.
         adversarial, l1 = pix2pix.translator_step(
             self.discriminator, self.translator_optimizer, source, target, fake, self.settings.l1_weight

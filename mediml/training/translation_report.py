@@ -22,7 +22,7 @@ from scipy.ndimage import gaussian_filter, median_filter
 from mediml import nn
 from mediml.data.noise import DenoisingData, DenoisingSplit, best_gaussian, gaussian, low_dose
 from mediml.data.synthetic import chest_xrays
-from mediml.evaluation import cluster_bootstrap, psnr, ssim, wilson
+from mediml.evaluation import mean_quality, psnr, ssim, wilson
 from mediml.training.run import figure
 from mediml.training.translation import translate
 
@@ -131,7 +131,7 @@ def picture(translator: nn.Module, data: DenoisingData, patients: int = 200, sho
     strength = _blobs(made["pix2pix"] - clear).max((1, 2, 3))
     worst = np.argsort(-strength, kind="stable")[:shown]
     columns = {"clean": clear, **made}
-    figure, axes = new_figure(2.0 * (len(columns) + 1), 2.1 * len(worst), len(worst), len(columns) + 1)
+    drawing, axes = new_figure(2.0 * (len(columns) + 1), 2.1 * len(worst), len(worst), len(columns) + 1)
     for row, n in enumerate(worst):
         for ax, (title, images) in zip(axes[row], columns.items()):
             ax.imshow(images[n, 0], cmap="gray", vmin=0, vmax=1)
@@ -141,9 +141,9 @@ def picture(translator: nn.Module, data: DenoisingData, patients: int = 200, sho
         axes[row, -1].set_title("pix2pix - clean" if row == 0 else "", color=INK)
     for ax in axes.flat:
         ax.set(xticks=[], yticks=[])
-    figure.colorbar(drawn, ax=axes[:, -1], shrink=0.8)
+    drawing.colorbar(drawn, ax=axes[:, -1], shrink=0.8)
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
+    drawing.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
     return buffer.getvalue()
 
 
@@ -170,5 +170,4 @@ def _share(found: NDArray[np.bool_], count: int) -> Any:
 
 
 def _mean(values: Any) -> Any:
-    values = np.asarray(values, np.float64)
-    return cluster_bootstrap(lambda drawn: float(drawn.mean()), np.arange(len(values)), values)
+    return mean_quality(np.asarray(values, np.float64).reshape(-1))

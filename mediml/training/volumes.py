@@ -1,10 +1,12 @@
-"""Volumes as a segmentation takes them: scaled one by one, brought to one size, whole or slice by slice.
+"""Volumes as a segmentation takes them: brought to one size, whole or slice by slice, and measured one by one.
 
-Intensities of MR have no unit and differ by orders of magnitude from scanner to scanner, so each volume is scaled by
-its own percentiles, mean and deviation. What is predicted is cut back to the volume before it is measured.
+`mediml.data.volumes` scales every volume by itself, because intensities of MR have no unit. The last volumes of the
+training part are set aside for validation; those of the test part are looked at once. What is predicted is measured in
+the volume's own shape.
 """
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,28 +16,11 @@ from numpy.typing import NDArray
 
 from mediml import from_numpy, no_grad
 from mediml.data.loader import Dataset
-from mediml.evaluation import cluster_bootstrap, dice
+from mediml.data.volumes import Volume, VolumeData, generated_volumes, load_volumes
+from mediml.evaluation import dice, summarise_dice
 from mediml.training.run import figure
 
-__all__ = ["Slices", "Volume", "Volumes", "Whole", "dice_of_volumes", "measure", "scaled", "segment"]
-
-
-@dataclass(frozen=True, eq=False)
-class Volume:
-    """One volume with its labels.
-
-    Attributes
-    ----------
-    name : str
-    image : ndarray of float32, shape (D, H, W)
-        As the file has it, in its unit.
-    labels : ndarray of uint8, shape (D, H, W)
-        0 for background, then one number for each structure.
-    """
-
-    name: str
-    image: NDArray[np.float32]
-    labels: NDArray[np.uint8]
+__all__ = ["Slices", "Volumes", "Whole", "dice_of_volumes", "load", "measure", "segment", "split"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,19 +44,28 @@ class Volumes:
     def sha256(self) -> str:
         """Hash of all volumes with their labels, split by split."""
         digest = hashlib.sha256()
-        for split in ("train", "val", "test"):
-            for volume in getattr(self, split):
-                digest.update(f"{split} {volume.name} {volume.image.shape}\0".encode())
-                digest.update(volume.image.tobytes() + volume.labels.tobytes())
+        for part in ("train", "val", "test"):
+            for volume in getattr(self, part):
+                digest.update(f"{part} {volume.name} {volume.image.shape}\0".encode())
+                digest.update(volume.image.tobytes() + volume.label.tobytes())
         return digest.hexdigest()
 
 
-def scaled(image: NDArray[Any]) -> NDArray[np.float32]:
-    """Cut to the range between its 1st and 99th percentile, then to mean 0 and deviation 1."""
-    values = np.asarray(image, np.float64)
-    values = np.clip(values, *np.percentile(values, (1, 99)))
-    spread = values.std()
-    return ((values - values.mean()) / (spread if spread > 0 else 1.0)).astype(np.float32)
+def split(data: VolumeData) -> Volumes:
+    """Set the last tenth of the training volumes aside for validation, at least one."""
+    count = max(1, len(data.train) // 10)
+    if len(data.train) <= count:
+        raise ValueError(
+            f"unet: expected at least 2 training volumes, one of them for validation, got {len(data.train)}"
+        )
+    return Volumes(data.name, data.classes[1:], data.train[:-count], data.train[-count:], data.test)
+
+
+def load(folder: str | os.PathLike[str] | None) -> Volumes:
+    """The volumes of a folder, or generated ones: the last 20 of 100, or a fifth of fewer, are for testing."""
+    if folder is None:
+        return split(generated_volumes())
+    return split(load_volumes(folder))
 
 
 def common_size(volumes: Sequence[Volume], multiple: int = 4) -> tuple[int, ...]:
@@ -86,17 +80,14 @@ def _centred(array: NDArray[Any], size: Sequence[int], value: Any) -> NDArray[An
     return np.pad(array, [(r // 2, r - r // 2) for r in room], constant_values=value)
 
 
-def _prepared(volume: Volume, size: Sequence[int]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    image = scaled(volume.image)
-    return _centred(image, size, image.min()), _centred(volume.labels.astype(np.int64), size, 0)
-
-
 class Whole(Dataset):
     """Each volume as an image (1, D, H, W) and labels (D, H, W), all of one size."""
 
     def __init__(self, volumes: Sequence[Volume]) -> None:
         size = common_size(volumes)
-        self.samples = [_prepared(volume, size) for volume in volumes]
+        self.samples = [
+            (_centred(volume.image, size, volume.image.min()), _centred(volume.label, size, 0)) for volume in volumes
+        ]
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -112,13 +103,14 @@ class Slices(Dataset):
     def __init__(self, volumes: Sequence[Volume], axis: int, context: int) -> None:
         size = common_size(volumes)
         size = tuple(size[k] for k in _axes(axis))
-        self.context = context
-        self.volumes, self.labels, self.index = [], [], []
+        self.volumes: list[NDArray[np.float32]] = []
+        self.labels: list[NDArray[np.int64]] = []
+        self.index: list[tuple[int, int]] = []
         for number, volume in enumerate(volumes):
-            image, labels = (part.transpose(_axes(axis)) for part in (scaled(volume.image), volume.labels))
+            image, labels = volume.image.transpose(_axes(axis)), volume.label.transpose(_axes(axis))
             image = _centred(image, (len(image), *size[1:]), image.min())
             self.volumes.append(_with_context(image, context))
-            self.labels.append(_centred(labels, image.shape, 0).astype(np.int64))
+            self.labels.append(_centred(labels, image.shape, 0))
             self.index.extend((number, place) for place in range(len(image)))
 
     def __len__(self) -> int:
@@ -152,7 +144,7 @@ def segment(model: Any, architecture: Mapping[str, Any], volumes: Sequence[Volum
 
 
 def _segment_one(model: Any, architecture: Mapping[str, Any], volume: Volume) -> NDArray[np.uint8]:
-    image = scaled(volume.image)
+    image = volume.image
     if architecture["rank"] == 3:
         scores = model(from_numpy(image[None, None])).numpy()[0]
         return scores.argmax(0).astype(np.uint8)
@@ -167,27 +159,26 @@ def dice_of_volumes(
 ) -> dict[str, list[float]]:
     """Dice of each structure, and of all together as ``"whole"``, volume by volume; nan where there is nothing."""
     labels = {name: number for number, name in enumerate(structures, 1)}
-    table = {name: [dice(m == k, v.labels == k) for m, v in zip(masks, volumes)] for name, k in labels.items()}
-    table["whole"] = [dice(mask > 0, volume.labels > 0) for mask, volume in zip(masks, volumes)]
+    table = {name: [dice(m == k, v.label == k) for m, v in zip(masks, volumes)] for name, k in labels.items()}
+    table["whole"] = [dice(mask > 0, volume.label > 0) for mask, volume in zip(masks, volumes)]
     return table
 
 
 def measure(
-    masks: Sequence[NDArray[np.uint8]], volumes: Sequence[Volume], structures: Sequence[str], split: str, name: str
+    masks: Sequence[NDArray[np.uint8]], volumes: Sequence[Volume], structures: Sequence[str], part: str, name: str
 ) -> dict[str, Any]:
     """The figures of a split as a summary holds them: mean Dice with its bootstrap interval, drawing whole volumes."""
     table = dice_of_volumes(masks, volumes, structures)
     values = {}
     for structure in ("whole", *structures):
         per_volume = np.array(table[structure])
-        known = per_volume[~np.isnan(per_volume)]
-        missing = f", {len(per_volume) - len(known)} without it left out" if len(known) < len(per_volume) else ""
-        mean = cluster_bootstrap(lambda drawn: float(drawn.mean()), np.arange(len(known)), known) if len(known) else None
-        values[f"dice_{structure}"] = figure(f"Dice, {structure}, mean over volumes{missing}", mean)
-        values[f"dice_{structure}_lowest"] = figure("  lowest volume", known.min() if len(known) else None)
+        summary = summarise_dice(per_volume)
+        left_out = f", {summary.not_applicable} without it left out" if summary.not_applicable else ""
+        values[f"dice_{structure}"] = figure(f"Dice, {structure}, mean over volumes{left_out}", summary.mean)
+        values[f"dice_{structure}_lowest"] = figure(f"Dice, {structure}, lowest volume", np.nanmin(per_volume))
     return {
-        "split": split,
-        "measured_on": f"the {split} split of {name}: {len(volumes)} volumes ({volumes[0].name} to {volumes[-1].name})",
+        "split": part,
+        "measured_on": f"the {part} split of {name}: {len(volumes)} volumes ({volumes[0].name} to {volumes[-1].name})",
         "values": values,
         "dice_per_volume": {
             volume.name: {key: None if np.isnan(column[n]) else round(column[n], 4) for key, column in table.items()}

@@ -17,13 +17,14 @@ SUMMARY = "read sequences: RNN, LSTM or GRU on the adding problem, parity, repor
 TASKS = ("adding", "parity", "sentences", "ecg")
 
 
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--task", choices=TASKS, default="adding", help="what to learn (adding)")
     parser.add_argument("--length", type=int, help="steps of the adding problem (100), longest of parity (20)")
     parser.add_argument("--language", choices=["en", "zh"], help="of the sentences (en)")
     parser.add_argument(
-        "--unseen", choices=["templates", "findings"], help="what of the test sentences training never shows (templates)"
+        "--unseen",
+        choices=["templates", "findings"],
+        help="what of the test sentences training never shows (templates)",
     )
     parser.add_argument("--count", type=int, help="training sequences, generated")
     parser.add_argument("--data-seed", type=int, help="of the generated sequences (0)")

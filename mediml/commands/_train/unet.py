@@ -20,8 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data",
         type=Path,
         metavar="FOLDER",
-        required=True,
-        help="with images/*.nii.gz and labels/*.nii.gz; of 100 volumes the last 20 by name are held out",
+        help="with images/*.nii.gz and labels/*.nii.gz: of 100 volumes the last 20 by name are held out "
+        "(without it: generated volumes)",
     )
     add_common_arguments(
         parser,
@@ -42,15 +42,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from mediml.training import segmentation
-    from mediml.training.volumes import load_volumes, measure, segment
+    from mediml.training.volumes import load, measure, segment
 
     given = given_settings(arguments, segmentation.SegmentationSettings)
     if "widths" in given:
         given["widths"] = tuple(given["widths"])
     defaults = {"batch_size": 2} if given.get("rank") == 3 else {}
     settings = segmentation.SegmentationSettings(**{**defaults, **given})
-    data = load_volumes(arguments.data)
-    out = arguments.out or Path("runs") / f"unet-{settings.rank}d-{data.name}-seed-{settings.seed}"
+    data = load(arguments.data)
+    out = (
+        arguments.out
+        or Path("runs") / f"unet-{settings.rank}d-{data.name.split(',')[0].replace(' ', '-')}-seed-{settings.seed}"
+    )
     shown = not arguments.quiet
     result = train_or_resume(
         arguments,
@@ -72,12 +75,12 @@ def run(arguments: argparse.Namespace) -> int:
 def evaluate(saved: Any, arguments: argparse.Namespace) -> dict[str, Any]:
     """The figures of a run on a split."""
     from mediml.training import segmentation
-    from mediml.training.volumes import load_volumes, measure, segment
+    from mediml.training.volumes import load, measure, segment
 
-    if not arguments.data:
+    data = load(arguments.data)
+    if not arguments.data and data.sha256() != saved.summary["data"]["sha256"]:
         name = saved.summary["data"]["name"]
         raise ValueError(f"the model was trained on {name!r}; give that folder with --data FOLDER")
-    data = load_volumes(arguments.data)
     model, architecture = segmentation.build(saved.summary["architecture"]), saved.summary["architecture"]
     saved.fill(model=model)
     volumes = getattr(data, arguments.split)
