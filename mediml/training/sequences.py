@@ -190,8 +190,8 @@ class _Training(Training):
     def __init__(self, task: Task, settings: SequenceSettings, out: Path | None, progress: bool) -> None:
         if settings.task != task.name:
             raise ValueError(f"train: settings are for the task {settings.task!r}, the data for {task.name!r}")
-        super().__init__(settings, out, progress)
         self.task, self.data_hash, self.data_name = task, task.sha256(), task.data_name
+        super().__init__(settings, out, progress)
         part = task.splits["train"]
         self.dataset = TensorDataset(*(from_numpy(array) for array in (part.inputs, part.lengths, part.targets)))
         self.architecture = {

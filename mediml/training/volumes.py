@@ -65,7 +65,10 @@ def load(folder: str | os.PathLike[str] | None) -> Volumes:
     """The volumes of a folder, or generated ones: the last 20 of 100, or a fifth of fewer, are for testing."""
     if folder is None:
         return split(generated_volumes())
-    return split(load_volumes(folder))
+    try:
+        return split(load_volumes(folder))
+    except ImportError as error:  # of nibabel, which says how to install it
+        raise ValueError(str(error)) from None
 
 
 def common_size(volumes: Sequence[Volume], multiple: int = 4) -> tuple[int, ...]:
