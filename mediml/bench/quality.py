@@ -117,7 +117,7 @@ def train_twin(
     architecture = adversarial.architecture_of(real.shape[1], real.shape[2], settings)
     mediml.manual_seed(settings.seed)
     size = {key: architecture[key] for key in ("channels", "image_size", "width")}
-    players = (
+    players: tuple[Any, Any] = (
         gan.Generator(latent=settings.latent, **size),
         gan.Discriminator(spectral=architecture["spectral"], **size),
     )

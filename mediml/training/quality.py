@@ -1,8 +1,8 @@
 """Images between a data set, the two players of a GAN, and the network in whose features their quality is measured.
 
 A data set has 28 × 28 pixels; the players want 32 × 32, so its images are padded by their edge; the packaged
-classifier, whose features are compared, wants 28 × 28 again, so generated images are cut back to their middle. 56 and 64 likewise;
-their features are those of the image at half the resolution.
+classifier, whose features are compared, wants 28 × 28 again, so generated images are cut back to their middle. 56 and
+64 likewise; their features are those of the image at half the resolution.
 """
 
 import functools
