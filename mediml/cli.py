@@ -1,7 +1,7 @@
 """The command `mediml`: finds the commands of `mediml.commands` and hands over to one of them.
 
-A command is a module there, without an underscore in front, with ``SUMMARY``, ``add_arguments(parser)`` and ``run(arguments)``, which returns the exit
-status. Only the command that is run imports what it needs.
+A command is a module there, without an underscore in front, with ``SUMMARY``, ``add_arguments(parser)`` and
+``run(arguments)``, which returns the exit status. Only the command that is run imports what it needs.
 """
 
 import argparse

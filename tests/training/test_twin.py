@@ -20,14 +20,14 @@ def quality():
 def test_the_twin_sees_the_same(quality):
     data = chest_xray_data(24, 4, 4)
     settings = adversarial.GanSettings(
-        epochs=2, batch_size=8, lr=0.01, width=4, latent=5, each_epoch=False, measured=4, seed=7
+        epochs=1, batch_size=8, lr=0.01, width=4, latent=5, each_epoch=False, measured=4, seed=7
     )
     noise = adversarial.fixed_noise(settings, 16)
     ours = adversarial.generate(adversarial.train(data, settings, progress=False).generator, noise).astype(float)
     other = adversarial.GanSettings(**{**vars(settings), "seed": 8})
     same, another = (np.abs(ours - quality.train_twin(data, chosen)(noise)).mean() for chosen in (settings, other))
-    assert ours.std() > 5
-    assert same < 0.02 * ours.std() < 0.3 * ours.std() < another
+    assert same < 0.05
+    assert another > 1
 
 
 def test_comparison(quality):
