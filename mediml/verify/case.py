@@ -9,9 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-DRAWS = (
-    "normal", "uniform", "distinct", "ties", "integer", "probability", "scales", "far", "small", "given",
-)  # fmt: skip
+DRAWS = ("normal", "uniform", "distinct", "ties", "integer", "probability", "scales", "far", "small", "given")
 
 
 @dataclass(frozen=True)
