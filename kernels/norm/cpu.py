@@ -10,8 +10,8 @@ Optimizations
   that of two passes, and memory is read once, because a row is still in the cache when the second pass begins.
 * Sums are float64. All else is in the dtype of x, so that a vector holds 16 float32. Where the mean is far from 0, it
   is taken off in two parts, mean = high + low: x - high is exact near the mean, and nothing is lost to rounding it.
-* Backward reads x and grad_y twice: once for two sums, once for grad_x = a * grad_y + b * (x - mean) + c, where a, b, c
-  are the same along a row or a column.
+* Backward reads x and grad_y twice: once for two sums, once for grad_x = a * (grad_y - b * (x - mean) - c), where a, b,
+  c are the same along a row or a column. In this form a set of one number gives 0, not what rounding leaves of it.
 * Rows, or blocks of columns, belong to one thread each; a gradient that sums over rows does so in blocks of fixed size.
   So the bits do not depend on the number of threads.
 """
@@ -72,14 +72,14 @@ def batch_norm_backward(grad_y, x, weight, mean, var, eps, training):
         return np.empty_like(x), np.zeros(C, x.dtype), np.zeros(C, x.dtype)
     matrix, spread = _by_channel(N, C, L)
     inverse, centre = _inverse(var, eps), spread(_halves(mean, x.dtype))
-    by_rows, M = L >= LONG, N * L
+    by_rows, M, means = L >= LONG, N * L, spread(mean[None])[0]
     if by_rows:
-        sums = loops.row_sums(matrix(grad_y), matrix(x), centre).reshape(2, N, C).sum(axis=1)
+        sums = loops.row_sums(matrix(grad_y), matrix(x), means).reshape(2, N, C).sum(axis=1)
     else:
-        sums = loops.column_sums(matrix(grad_y), matrix(x), centre).reshape(2, C, L).sum(axis=2)
+        sums = loops.column_sums(matrix(grad_y), matrix(x), means).reshape(2, C, L).sum(axis=2)
     with np.errstate(invalid="ignore", over="ignore"):
         grad_bias, grad_weight, direct = sums[0], sums[1] * inverse, _double(weight, 1, C) * inverse
-        factors = direct, -direct * inverse * grad_weight / M, -direct * grad_bias / M
+        factors = direct, inverse * grad_weight / M, grad_bias / M, np.ones(C)
     if training:
         mix = loops.mix_rows if by_rows else loops.mix_columns
         grad_x = mix(matrix(grad_y), matrix(x), centre, spread(_cast(x.dtype, *factors)))
@@ -171,28 +171,24 @@ def _groups_backward(grad_y, x, sizes, weight, mean, var, eps):
         gradients = _weighted_backward(*matrices, mean.reshape(R), inverse.reshape(R), elements, True)
         by_channel = (gradient.reshape(C, L).sum(axis=1).astype(x.dtype) for gradient in gradients[1:])
         return gradients[0].reshape(x.shape), *by_channel
-    planes = [readable(array).reshape(N * C, L) for array in (grad_y, x)]
-    centre = _halves(np.repeat(mean.reshape(R), C_g), x.dtype)
-    sums = loops.row_sums(*planes, centre).reshape(2, N, groups, C_g)
+    planes, means = [readable(array).reshape(N * C, L) for array in (grad_y, x)], np.repeat(mean.reshape(R), C_g)
+    sums = loops.row_sums(*planes, means).reshape(2, N, groups, C_g)
     with np.errstate(invalid="ignore", over="ignore"):
-        a, b = (sums * weights.reshape(groups, C_g)).sum(axis=3) / K
-        factors = -(inverse**3) * b, -inverse * a
-        direct = inverse[:, :, None] * weights.reshape(groups, C_g)
-        by_plane = direct.reshape(-1), *(np.repeat(values.reshape(R), C_g) for values in factors)
+        plain, moved = (sums * weights.reshape(groups, C_g)).sum(axis=3) / K
+        factors = [np.repeat(values.reshape(R), C_g) for values in (inverse, inverse**2 * moved, plain)]
         grad_bias, grad_weight = sums[0].sum(axis=0), (sums[1] * inverse[:, :, None]).sum(axis=0)
-    grad_x = loops.mix_rows(*planes, centre, _cast(x.dtype, *by_plane))
+    grad_x = loops.mix_rows(*planes, _halves(means, x.dtype), _cast(x.dtype, *factors, np.tile(weights, N)))
     return grad_x.reshape(x.shape), *_cast(x.dtype, grad_weight.reshape(C), grad_bias.reshape(C))
 
 
 def _weighted_backward(grad_y, x, mean, inverse, weights, centred):
     """Gradients where a statistic belongs to a row and a weight to a column; `weights` has a row for each group."""
-    centre, (elements,) = _halves(mean, x.dtype), _cast(x.dtype, weights)
-    sums = loops.weighted_sums(grad_y, x, centre, elements)
-    K = max(x.shape[1], 1)
+    (elements,), K = _cast(x.dtype, weights), max(x.shape[1], 1)
+    plain, moved = loops.weighted_sums(grad_y, x, mean, elements)
     with np.errstate(invalid="ignore", over="ignore"):
-        factors = inverse, -(inverse**3) * sums[1] / K, -inverse * sums[0] / K if centred else np.zeros_like(inverse)
-    grad_x = loops.mix_weighted(grad_y, x, centre, elements, _cast(x.dtype, *factors))
-    return grad_x, *loops.weight_sums(grad_y, x, centre, inverse, len(weights))
+        factors = inverse, inverse**2 * moved / K, plain / K if centred else np.zeros_like(inverse)
+    grad_x = loops.mix_weighted(grad_y, x, _halves(mean, x.dtype), elements, _cast(x.dtype, *factors))
+    return grad_x, *loops.weight_sums(grad_y, x, mean, inverse, len(weights))
 
 
 def _by_channel(N, C, L):

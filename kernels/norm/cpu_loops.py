@@ -3,8 +3,9 @@
 * rows: a mean and factors for each row; columns: for each column;
 * weighted: a mean and factors for each row, but a weight for each column.
 
-`centre` holds the mean in two parts, high and low. Sums are float64, and stand in loops that write no array: one that
-writes is vectorised only where its arrays lie far apart, and would then add in another order.
+Where a result has the dtype of x, `centre` holds the mean in two parts, high and low. These loops must not be
+reordered, or the parts would be added first. Sums are float64, and take the mean as it is. They stand in loops that
+write no array: one that writes is vectorised only where its arrays lie far apart, and would then add in another order.
 """
 
 import numpy as np
@@ -81,53 +82,53 @@ def scale_weighted(x, centre, scale, weights, shifts):
     return y
 
 
-def row_sums(grad_y, x, centre):
+def row_sums(grad_y, x, mean):
     """Sums of grad_y and of grad_y * (x - mean) over each row."""
     sums = empty((2, len(x)), np.float64)
-    for_each(_row_sums, len(x), x.size * OPERATIONS, grad_y, x, centre, sums)
+    for_each(_row_sums, len(x), x.size * OPERATIONS, grad_y, x, mean, sums)
     return sums
 
 
-def column_sums(grad_y, x, centre):
+def column_sums(grad_y, x, mean):
     """Sums of grad_y and of grad_y * (x - mean) over each column."""
     sums = zeros((2, x.shape[1]), np.float64)
-    for_each(_column_sums, _blocks(x.shape[1], COLUMNS), x.size * OPERATIONS, grad_y, x, centre, sums)
+    for_each(_column_sums, _blocks(x.shape[1], COLUMNS), x.size * OPERATIONS, grad_y, x, mean, sums)
     return sums
 
 
-def weighted_sums(grad_y, x, centre, weights):
+def weighted_sums(grad_y, x, mean, weights):
     """Sums of weight * grad_y and of weight * grad_y * (x - mean) over each row."""
     sums = empty((2, len(x)), np.float64)
-    for_each(_weighted_sums, len(x), x.size * OPERATIONS, grad_y, x, centre, weights, sums)
+    for_each(_weighted_sums, len(x), x.size * OPERATIONS, grad_y, x, mean, weights, sums)
     return sums
 
 
-def weight_sums(grad_y, x, centre, scale, groups):
+def weight_sums(grad_y, x, mean, scale, groups):
     """Sums of grad_y * (x - mean) * scale, and of grad_y, over the rows of each group: the gradients of weights."""
     R, K = x.shape
     blocks = _blocks(R // groups, ROWS)
     parts = zeros((blocks, groups, 2, K), np.float64)
-    for_each(_weight_sums, blocks * groups, x.size * OPERATIONS, grad_y, x, centre, scale, parts)
+    for_each(_weight_sums, blocks * groups, x.size * OPERATIONS, grad_y, x, mean, scale, parts)
     total = parts.sum(axis=0)
     return total[:, 0], total[:, 1]
 
 
 def mix_rows(grad_y, x, centre, factors):
-    """a * grad_y + b * (x - mean) + c; `factors` holds a, b, c of each row."""
+    """a * (weight * grad_y - b * (x - mean) - c); `factors` holds a, b, c and weight of each row."""
     grad_x = empty(x.shape, x.dtype)
     for_each(_mix_rows, len(x), x.size * OPERATIONS, grad_y, x, centre, factors, grad_x)
     return grad_x
 
 
 def mix_columns(grad_y, x, centre, factors):
-    """a * grad_y + b * (x - mean) + c; `factors` holds a, b, c of each column."""
+    """a * (grad_y - b * (x - mean) - c); `factors` holds a, b, c of each column."""
     grad_x = empty(x.shape, x.dtype)
     for_each(_mix_columns, len(x), x.size * OPERATIONS, grad_y, x, centre, factors, grad_x)
     return grad_x
 
 
 def mix_weighted(grad_y, x, centre, weights, factors):
-    """a * weight * grad_y + b * (x - mean) + c; `factors` holds a, b, c of each row."""
+    """a * (weight * grad_y - b * (x - mean) - c); `factors` holds a, b, c of each row, `weights` are of columns."""
     grad_x = empty(x.shape, x.dtype)
     for_each(_mix_weighted, len(x), x.size * OPERATIONS, grad_y, x, centre, weights, factors, grad_x)
     return grad_x
@@ -207,62 +208,61 @@ def _scale_weighted(lo, hi, x, centre, scale, weights, shifts, y):
 
 
 @kernel(fastmath=REASSOCIATE)
-def _row_sums(lo, hi, grad_y, x, centre, sums):
+def _row_sums(lo, hi, grad_y, x, mean, sums):
     for r in range(lo, hi):
-        grad, row, high, low = grad_y[r], x[r], centre[0, r], centre[1, r]
+        grad, row, centre = grad_y[r], x[r], mean[r]
         plain = moved = 0.0
         for k in range(row.size):
             plain += grad[k]
-            moved += np.float64(grad[k]) * np.float64((row[k] - high) - low)
+            moved += grad[k] * (row[k] - centre)
         sums[0, r], sums[1, r] = plain, moved
 
 
 @kernel
-def _column_sums(lo, hi, grad_y, x, centre, sums):
+def _column_sums(lo, hi, grad_y, x, mean, sums):
     for block in range(lo, hi):
         first, stop = block * COLUMNS, min((block + 1) * COLUMNS, x.shape[1])
-        high, low = centre[0][first:stop], centre[1][first:stop]
+        centre = mean[first:stop]
         plain, moved = sums[0][first:stop], sums[1][first:stop]
         for n in range(x.shape[0]):
             grad, row = grad_y[n][first:stop], x[n][first:stop]
             for k in range(row.size):
                 plain[k] += grad[k]
-                moved[k] += np.float64(grad[k]) * np.float64((row[k] - high[k]) - low[k])
+                moved[k] += grad[k] * (row[k] - centre[k])
 
 
 @kernel(fastmath=REASSOCIATE)
-def _weighted_sums(lo, hi, grad_y, x, centre, weights, sums):
+def _weighted_sums(lo, hi, grad_y, x, mean, weights, sums):
     for r in range(lo, hi):
-        grad, row, weight = grad_y[r], x[r], weights[r % weights.shape[0]]
-        high, low = centre[0, r], centre[1, r]
+        grad, row, weight, centre = grad_y[r], x[r], weights[r % weights.shape[0]], mean[r]
         plain = moved = 0.0
         for k in range(row.size):
             weighted = np.float64(grad[k]) * np.float64(weight[k])
             plain += weighted
-            moved += weighted * np.float64((row[k] - high) - low)
+            moved += weighted * (row[k] - centre)
         sums[0, r], sums[1, r] = plain, moved
 
 
 @kernel
-def _weight_sums(lo, hi, grad_y, x, centre, scale, parts):
+def _weight_sums(lo, hi, grad_y, x, mean, scale, parts):
     groups = parts.shape[1]
     for i in range(lo, hi):
         block, group = i // groups, i % groups
         moved, plain = parts[block, group, 0], parts[block, group, 1]
         for r in range(group + block * ROWS * groups, min((block + 1) * ROWS * groups, x.shape[0]), groups):
-            grad, row, high, low, factor = grad_y[r], x[r], centre[0, r], centre[1, r], scale[r]
+            grad, row, centre, factor = grad_y[r], x[r], mean[r], scale[r]
             for k in range(row.size):
-                moved[k] += np.float64(grad[k]) * np.float64((row[k] - high) - low) * factor
+                moved[k] += grad[k] * ((row[k] - centre) * factor)
                 plain[k] += grad[k]
 
 
 @kernel
 def _mix_rows(lo, hi, grad_y, x, centre, factors, grad_x):
     for r in range(lo, hi):
-        grad, row, result = grad_y[r], x[r], grad_x[r]
-        high, low, a, b, c = centre[0, r], centre[1, r], factors[0, r], factors[1, r], factors[2, r]
+        grad, row, result, high, low = grad_y[r], x[r], grad_x[r], centre[0, r], centre[1, r]
+        a, b, c, weight = factors[0, r], factors[1, r], factors[2, r], factors[3, r]
         for k in range(row.size):
-            result[k] = a * grad[k] + b * ((row[k] - high) - low) + c
+            result[k] = a * ((weight * grad[k] - c) - b * ((row[k] - high) - low))
 
 
 @kernel
@@ -271,7 +271,7 @@ def _mix_columns(lo, hi, grad_y, x, centre, factors, grad_x):
     for r in range(lo, hi):
         grad, row, result = grad_y[r], x[r], grad_x[r]
         for k in range(row.size):
-            result[k] = a[k] * grad[k] + b[k] * ((row[k] - high[k]) - low[k]) + c[k]
+            result[k] = a[k] * ((grad[k] - c[k]) - b[k] * ((row[k] - high[k]) - low[k]))
 
 
 @kernel
@@ -280,4 +280,4 @@ def _mix_weighted(lo, hi, grad_y, x, centre, weights, factors, grad_x):
         grad, row, result, weight = grad_y[r], x[r], grad_x[r], weights[r % weights.shape[0]]
         high, low, a, b, c = centre[0, r], centre[1, r], factors[0, r], factors[1, r], factors[2, r]
         for k in range(row.size):
-            result[k] = a * (weight[k] * grad[k]) + b * ((row[k] - high) - low) + c
+            result[k] = a * ((weight[k] * grad[k] - c) - b * ((row[k] - high) - low))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-DRAWS = ("normal", "uniform", "distinct", "ties", "integer", "probability", "scales")
+DRAWS = ("normal", "uniform", "distinct", "ties", "integer", "probability", "scales", "far")
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Array:
         ``"ties"``: few whole values, so that maxima tie. ``"integer"``: int64 in [low, high).
         ``"probability"``: positive, summing to 1 along axis 1 (axis 0 where there is no other). ``"scales"``: normal
         times a power of 10 from 0.001 to 1000.
+        ``"far"``: mean 10000, deviation 1.
     gradient : bool
         Whether the gradient for this argument is compared; never for integers.
     low, high : int
@@ -54,6 +55,8 @@ class Array:
         values = generator.standard_normal(self.shape)
         if self.draw == "scales":
             values = values * 10 ** generator.uniform(-3, 3, self.shape)
+        if self.draw == "far":
+            values += 1e4
         if self.draw == "probability":
             axis = 1 if len(self.shape) > 1 else 0
             values = np.exp(values)
@@ -75,12 +78,15 @@ class Case:
         The other keyword arguments, the same for both.
     note : str, optional
         What is awkward about it; part of the case's identity.
+    updated : tuple of str, optional
+        Arguments that the operator changes, as running statistics: their new values count as further outputs.
     """
 
     op: str
     arrays: Mapping[str, Array]
     options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     note: str = ""
+    updated: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

@@ -64,6 +64,9 @@ CASES = _cases()
 
 OPERATORS = sorted(CASES)
 
+#: Arguments that an operator changes by design; what they are afterwards counts as further outputs.
+UPDATED = {op: {name for case in cases for name in case.updated} for op, cases in CASES.items()}
+
 
 def some(op, count):
     """At most `count` of an operator's cases, spread over all of them."""
@@ -139,6 +142,8 @@ def run(call, device="cpu", cotangent_of=cotangent):
     if call.options.get("inplace") is True or call.options.get("max_norm") is not None:
         call = Call(call.op, {**call.arrays, **before}, call.options, call.differentiable)  # its own to overwrite
         before = {}
+    updated = {name: before.pop(name) for name in UPDATED[call.op] & before.keys()}
+    call = Call(call.op, {**call.arrays, **updated}, call.options, call.differentiable)
     try:
         outcome = _run(call, device, cotangent_of)
     except Exception as error:
@@ -158,7 +163,12 @@ def _run(call, device, cotangent_of):
         seeds = [from_array(cotangent_of(tuple(root.shape), root.dtype), root.device) for root in roots]
         mediml.autograd.backward(roots, seeds)
     gradients = {name: t.grad.numpy() for name, t in tensors.items() if isinstance(t, Tensor) and t.grad is not None}
+    outputs += _updated(call, tensors)
     return Outcome(tuple(output.detach().numpy() for output in outputs), gradients)
+
+
+def _updated(call, tensors):
+    return tuple(tensors[name] for name in sorted(UPDATED[call.op] & call.arrays.keys()) if tensors[name] is not None)
 
 
 def _tensor(call, name, value, device):
@@ -191,8 +201,10 @@ def run_torch(call):
         if roots:
             seeds = [torch.from_numpy(cotangent(tuple(r.shape), str(r.dtype).removeprefix("torch."))) for r in roots]
             torch.autograd.backward(roots, seeds)
+        given = tensors
         tensors = {name: t for name, t in tensors.items() if isinstance(t, torch.Tensor) and t.grad is not None}
         gradients = {name: t.grad.numpy() for name, t in tensors.items()}
+        outputs += _updated(call, given)
         return Outcome(tuple(output.detach().numpy() for output in outputs), gradients)
     except Exception as error:
         return Outcome(error=error)
