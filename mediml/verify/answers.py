@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import mediml
-from mediml.verify.case import Case
+from mediml.verify.case import Case, arguments
 
 __all__ = ["Answer", "answer_of_mediml", "answer_of_torch"]
 
@@ -36,7 +36,7 @@ def answer_of_mediml(case: Case, device: str, dtype: str) -> Answer:
         for key, array in drawn.items()
     }
     operator = _operator(case.op, mediml.nn.functional, mediml)
-    outputs = _as_tuple(operator(**tensors, **case.options))
+    outputs = _as_tuple(operator(**arguments(tensors), **case.options))
     floating = [output for output in outputs if output.dtype.kind == "f"]
     cotangents = [array.astype(dtype) for array in case.draw_cotangents([tuple(out.shape) for out in floating])]
     gradients = {}
@@ -68,7 +68,7 @@ def answer_of_torch(case: Case) -> Answer:
     operator = _operator(case.op, torch.nn.functional, torch, compositions)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # about its own speed, or about broadcasting
-        outputs = _as_tuple(operator(**tensors, **case.options))
+        outputs = _as_tuple(operator(**arguments(tensors), **case.options))
     floating = [output for output in outputs if output.dtype.is_floating_point]
     cotangents = case.draw_cotangents([tuple(output.shape) for output in floating])
     gradients = {}

@@ -11,10 +11,12 @@ from mediml import nn
 from mediml.nn import functional
 
 #: Helpers of the package that are not for its users.
-INTERNAL = {"reduction", "hooks"}
+INTERNAL = {"reduction", "hooks", "recurrence"}
 
-#: Names that torch has elsewhere: torch.matmul.
-ELSEWHERE = {"matmul"}
+#: Names that torch has elsewhere: torch.matmul, torch.lstm.
+ELSEWHERE = {
+    "gru", "gru_cell", "lstm", "lstm_cell", "matmul", "rnn_relu", "rnn_relu_cell", "rnn_tanh", "rnn_tanh_cell",
+}  # fmt: skip
 
 #: Names that torch does not have, since every program writes adversarial objectives out for itself; here they are
 #: kernels with formulas and tests. What `mediml verify` compares them with stands in ``mediml/verify/compositions.py``.
