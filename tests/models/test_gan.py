@@ -12,6 +12,11 @@ from mediml.models import gan
 from mediml.models.gan import Discriminator, Generator
 
 
+@pytest.fixture(autouse=True)
+def same_weights_each_time():
+    mediml.manual_seed(0)
+
+
 def values(model):
     return {key: value.detach().numpy().copy() for key, value in model.named_parameters()}
 
@@ -187,7 +192,6 @@ def test_spectral_normalisation_bounds_every_layer():
 
 @pytest.mark.parametrize("spectral", [False, True])
 def test_the_generator_finds_how_bright_real_images_are(spectral):
-    mediml.manual_seed(0)
     rng = np.random.default_rng(0)
     generator, discriminator, generator_optimizer, discriminator_optimizer = two_players(lr=2e-3, spectral=spectral)
     first = gan.fake_images(generator, mediml.randn(64, 10)).numpy().mean()

@@ -9,6 +9,11 @@ from mediml.models import pix2pix
 from mediml.models.pix2pix import PatchDiscriminator, Translator
 
 
+@pytest.fixture(autouse=True)
+def same_weights_each_time():
+    mediml.manual_seed(0)
+
+
 def values(model):
     return {key: value.detach().numpy().copy() for key, value in model.named_parameters()}
 

@@ -9,6 +9,12 @@ import mediml
 from mediml import nn, optim
 from mediml.models.rnn import CELLS, POOLINGS, RNN
 
+
+@pytest.fixture(autouse=True)
+def same_weights_each_time():
+    mediml.manual_seed(0)
+
+
 OPTIONS = [
     {"cell": cell, "pooling": pooling, "bidirectional": both}
     for cell in CELLS for pooling in POOLINGS for both in (False, True)
