@@ -12,6 +12,7 @@ from mediml.plots.numbers import show_numbers, show_windows
 from mediml.plots.source import show_source
 from mediml.plots.sweep import show_sweep
 from mediml.plots.tape import show_tape
+from mediml.plots.unrolled import show_unrolled
 
 __all__ = [
     "Alt",
@@ -27,5 +28,6 @@ __all__ = [
     "show_source",
     "show_sweep",
     "show_tape",
+    "show_unrolled",
     "show_windows",
 ]
