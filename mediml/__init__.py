@@ -141,8 +141,10 @@ _SUBMODULES = frozenset(
 #: What torch has beside torch.nn.functional as well.
 _FROM_FUNCTIONAL = frozenset(
     {
-        "bilinear", "celu", "conv1d", "conv2d", "conv3d", "cosine_similarity", "dropout", "log_softmax", "max_pool1d",
-        "max_pool2d", "max_pool3d", "pairwise_distance", "prelu", "relu", "relu_", "selu", "sigmoid", "softmax", "tanh",
+        "bilinear", "celu", "conv1d", "conv2d", "conv3d", "cosine_similarity", "dropout", "gru", "gru_cell",
+        "log_softmax", "lstm", "lstm_cell", "max_pool1d", "max_pool2d", "max_pool3d", "pairwise_distance", "prelu",
+        "relu", "relu_", "rnn_relu", "rnn_relu_cell", "rnn_tanh", "rnn_tanh_cell", "selu", "sigmoid", "softmax",
+        "tanh",
     }
 )  # fmt: skip
 _FROM_SERIALIZATION = frozenset({"load", "save"})

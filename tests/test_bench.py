@@ -15,6 +15,7 @@ from kernels import parallel
 from mediml import cli
 from mediml.bench import runner, steps, timing
 from mediml.bench.operators import OPERATORS
+from mediml.verify.runner import all_cases
 
 pytestmark = pytest.mark.torch
 
@@ -67,13 +68,39 @@ def test_what_does_not_agree_is_not_timed(monkeypatch, capsys):
 def test_a_step_whose_loss_differs_is_not_timed(monkeypatch):
     monkeypatch.setattr(steps, "AGREEMENT", -1.0)
     with pytest.raises(ValueError, match="is not timed: at step 0 its loss is"):
-        steps.Step((2, 1, 8, 8), 2).prepare()
+        steps.cnn((2, 1, 8, 8), 2).prepare()
 
 
-def test_a_step_is_timed():
-    calls = steps.Step((2, 1, 8, 8), 2).prepare()
-    ours, peer = calls[0](), calls[1]()
+@pytest.mark.parametrize(
+    "step",
+    [
+        steps.cnn((2, 1, 8, 8), 2),
+        *(steps.recurrent(cell, (3, 5, 4)) for cell in ("rnn", "lstm", "gru")),
+        steps.dcgan((4, 1, 32, 32), width=4),
+        steps.unet((2, 1, 8, 8), (4, 6)),
+    ],
+    ids=lambda step: step.name,
+)
+def test_a_step_trains_both_sides_alike(step):
+    calls = step.prepare()
+    ours, peer = ([call() for _ in range(3)] for call in calls)
     assert ours == pytest.approx(peer, rel=1e-4)
+    assert len(set(peer)) == 3  # it moves
+
+
+def test_every_step_has_its_own_name_and_names_operators_that_are_verified():
+    names = [step.name for step in steps.STEPS]
+    assert len(names) == len(set(names))
+    assert {operator for step in steps.STEPS for operator in step.operators} <= set(all_cases())
+
+
+def test_a_step_of_an_operator_that_does_not_agree_is_not_timed(monkeypatch, capsys):
+    forward = kernels.pooling.cpu.max_pool2d_forward
+    monkeypatch.setattr(
+        kernels.pooling.cpu, "max_pool2d_forward", lambda *a, **k: tuple(part * 2 for part in forward(*a, **k))
+    )
+    assert cli.main(["bench", "steps", "--only", "CNN*", "--quick"]) == 2
+    assert "max_pool2d is not timed" in capsys.readouterr().err
 
 
 def test_nothing_to_time_is_an_error(capsys):

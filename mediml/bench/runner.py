@@ -66,8 +66,8 @@ def bench_steps(
     chosen = [step for step in steps.STEPS if fnmatch.fnmatchcase(step.name, pattern)]
     if not chosen:
         raise ValueError(f"bench: no step matches {pattern!r}; expected {', '.join(step.name for step in steps.STEPS)}")
-    _require_agreement(steps.OPERATORS)
-    return _time(progress([(step, "training step") for step in chosen]), thread_count, seconds)
+    _require_agreement({operator for step in chosen for operator in step.operators})
+    return _time(progress([(step, step.group) for step in chosen]), thread_count, seconds)
 
 
 def geometric_mean(ratios: Iterable[float]) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 
 from mediml.tensor import Tensor
 
-__all__ = ["Sizes", "checked", "flag", "sizes"]
+__all__ = ["Sizes", "checked", "flag", "overloaded", "sizes"]
 
 #: One int for all axes, or one for each.
 Sizes = int | Sequence[int]
@@ -59,6 +59,8 @@ def checked(function: Callable[..., Any]) -> Callable[..., Any]:
     ValueError
         For tensors on different devices, and where a number inside grows beyond int64.
     """
+    if getattr(function, "is_checked", False):
+        return function
     hints = get_type_hints(function)
     names = tuple(signature(function).parameters)
     checks = {name: _CHECKS[hints[name]] for name in names if hints.get(name) in _CHECKS}
@@ -71,13 +73,14 @@ def checked(function: Callable[..., Any]) -> Callable[..., Any]:
         for name, value in (*zip(names, args), *kwargs.items()):
             check = checks.get(name)
             if check is not None and not check[0](value):
-                raise TypeError(f"{op}: {name} expects {check[1]}, got {_described(value)}")
-            if isinstance(value, Tensor):
-                first = first or (name, value.device)
-                if value.device != first[1]:
+                label, wrong = _faulty(name, value)
+                raise TypeError(f"{op}: {label} expects {check[1]}, got {_described(wrong)}")
+            for label, tensor in _tensors(name, value) if name != "batch_sizes" else ():  # on the CPU, as in torch
+                first = first or (label, tensor.device)
+                if tensor.device != first[1]:
                     raise ValueError(
-                        f"{op}: {name} expects the device of {first[0]}, {first[1]}, got {value.device}; "
-                        f"move one with .to({str(value.device)!r})"
+                        f"{op}: {label} expects the device of {first[0]}, {first[1]}, got {tensor.device}; "
+                        f"move one with .to({str(tensor.device)!r})"
                     )
         try:
             return function(*args, **kwargs)
@@ -88,7 +91,41 @@ def checked(function: Callable[..., Any]) -> Callable[..., Any]:
                 raise
             raise type(error)(f"{op}: {error}") from error
 
+    operator.is_checked = True  # type: ignore[attr-defined]
     return operator
+
+
+def overloaded(
+    function: Callable[..., Any], other: Callable[..., Any], is_other: Callable[[Any, Any], bool]
+) -> Callable[..., Any]:
+    """An operator of two signatures, both `checked`: `other` is called where ``is_other(args, kwargs)`` says so.
+
+    Its name, signature and documentation are those of `function`.
+    """
+    other.__name__ = function.__name__
+    first, second = checked(function), checked(other)
+
+    @wraps(first)
+    def operator(*args: Any, **kwargs: Any) -> Any:
+        return (second if is_other(args, kwargs) else first)(*args, **kwargs)
+
+    return operator
+
+
+def _tensors(name: str, value: Any) -> list[tuple[str, Tensor]]:
+    """The tensors in an argument, each with what it is called: ``params[3]`` in a sequence."""
+    if isinstance(value, Tensor):
+        return [(name, value)]
+    if isinstance(value, (list, tuple)):
+        return [(f"{name}[{i}]", part) for i, part in enumerate(value) if isinstance(part, Tensor)]
+    return []
+
+
+def _faulty(name: str, value: Any) -> tuple[str, Any]:
+    """What is wrong in a wrong argument: in a sequence that has tensors, too, its first element that is none."""
+    if isinstance(value, (list, tuple)) and any(_is_tensor(part) for part in value):
+        return next((f"{name}[{i}]", part) for i, part in enumerate(value) if not _is_tensor(part))
+    return name, value
 
 
 def _described(value: Any) -> str:
@@ -99,6 +136,10 @@ def _described(value: Any) -> str:
 
 def _is_tensor(value: Any) -> bool:
     return isinstance(value, Tensor)
+
+
+def _are_tensors(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and all(map(_is_tensor, value))
 
 
 def _is_bool(value: Any) -> bool:
@@ -121,6 +162,7 @@ def _is_str(value: Any) -> bool:
 
 _KINDS: dict[Any, tuple[Callable[[Any], bool], str]] = {
     Tensor: (_is_tensor, "a mediml.Tensor"),
+    Sequence[Tensor]: (_are_tensors, "a sequence of mediml.Tensor"),
     bool: (_is_bool, "a bool"),
     int: (_is_int, "an int of 64 bits"),
     float: (_is_number, "a number"),

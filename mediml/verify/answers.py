@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import mediml
-from mediml.verify.case import Case
+from mediml.verify.case import Case, arguments
 
 __all__ = ["Answer", "answer_of_mediml", "answer_of_torch"]
 
@@ -36,7 +36,7 @@ def answer_of_mediml(case: Case, device: str, dtype: str) -> Answer:
         for key, array in drawn.items()
     }
     operator = _operator(case.op, mediml.nn.functional, mediml)
-    outputs = _as_tuple(operator(**tensors, **case.options))
+    outputs = _as_tuple(operator(**arguments(tensors), **case.options))
     floating = [output for output in outputs if output.dtype.kind == "f"]
     cotangents = [array.astype(dtype) for array in case.draw_cotangents([tuple(out.shape) for out in floating])]
     gradients = {}
@@ -52,8 +52,9 @@ def answer_of_mediml(case: Case, device: str, dtype: str) -> Answer:
             for key, gradient in zip(case.differentiated, found)
         }
     for key, array in drawn.items():
-        if not np.array_equal(tensors[key].detach().numpy(), array, equal_nan=True):
+        if key not in case.updated and not np.array_equal(tensors[key].detach().numpy(), array, equal_nan=True):
             raise AssertionError(f"{case.op} changed its argument {key!r}")
+    outputs += tuple(tensors[key] for key in case.updated)
     return Answer(tuple(output.detach().numpy() for output in outputs), gradients)
 
 
@@ -61,11 +62,13 @@ def answer_of_torch(case: Case) -> Answer:
     """PyTorch's answer, in float64."""
     import torch
 
+    from mediml.verify import compositions
+
     tensors = {key: torch.tensor(array, requires_grad=key in case.differentiated) for key, array in case.draw().items()}
-    operator = _operator(case.op, torch.nn.functional, torch)
+    operator = _operator(case.op, torch.nn.functional, torch, compositions)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # about its own speed, or about broadcasting
-        outputs = _as_tuple(operator(**tensors, **case.options))
+        outputs = _as_tuple(operator(**arguments(tensors), **case.options))
     floating = [output for output in outputs if output.dtype.is_floating_point]
     cotangents = case.draw_cotangents([tuple(output.shape) for output in floating])
     gradients = {}
@@ -76,11 +79,12 @@ def answer_of_torch(case: Case) -> Answer:
             key: np.zeros(tuple(tensors[key].shape)) if gradient is None else gradient.numpy()
             for key, gradient in zip(case.differentiated, found)
         }
+    outputs += tuple(tensors[key] for key in case.updated)
     return Answer(tuple(output.detach().numpy() for output in outputs), gradients)
 
 
 def _operator(name: str, *places: Any) -> Any:
-    """The function of that name: of ``nn.functional``, else (as torch.matmul) of the package itself."""
+    """The function of that name: of ``nn.functional``, else (as torch.matmul) of the package itself, else composed."""
     for place in places:
         if hasattr(place, name):
             return getattr(place, name)

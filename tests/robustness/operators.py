@@ -20,7 +20,7 @@ import mediml.nn.functional as F
 import mediml.verify.cases as case_modules
 from mediml.device import Device
 from mediml.tensor import Tensor, from_array
-from mediml.verify.case import Array, Case
+from mediml.verify.case import Array, Case, arguments
 
 #: Relative and absolute difference that two ways to round may have.
 TOLERANCES = {"float16": (2e-2, 2e-3), "float32": (2e-4, 2e-5), "float64": (1e-7, 1e-9)}
@@ -63,6 +63,9 @@ def _cases():
 CASES = _cases()
 
 OPERATORS = sorted(CASES)
+
+#: Arguments that an operator changes by design; what they are afterwards counts as further outputs.
+UPDATED = {op: {name for case in cases for name in case.updated} for op, cases in CASES.items()}
 
 
 def some(op, count):
@@ -119,7 +122,7 @@ class Outcome:
 
 def call_of(case, dtype="float32"):
     """The call that a case describes."""
-    gradients = frozenset(name for name, array in case.arrays.items() if array.gradient)
+    gradients = frozenset(name for name, array in case.parts.items() if array.gradient)
     return Call(case.op, case.draw(), dict(case.options), gradients).as_dtype(dtype)
 
 
@@ -136,9 +139,11 @@ def cotangent(shape, dtype):
 def run(call, device="cpu", cotangent_of=cotangent):
     """The outcome of a call here. An array that the call changed counts as an error."""
     before = {name: np.array(a) for name, a in call.arrays.items() if isinstance(a, np.ndarray)}
-    if call.options.get("inplace") is True:
+    if call.options.get("inplace") is True or call.options.get("max_norm") is not None:
         call = Call(call.op, {**call.arrays, **before}, call.options, call.differentiable)  # its own to overwrite
         before = {}
+    updated = {name: before.pop(name) for name in UPDATED[call.op] & before.keys()}
+    call = Call(call.op, {**call.arrays, **updated}, call.options, call.differentiable)
     try:
         outcome = _run(call, device, cotangent_of)
     except Exception as error:
@@ -151,14 +156,19 @@ def run(call, device="cpu", cotangent_of=cotangent):
 
 def _run(call, device, cotangent_of):
     tensors = {name: _tensor(call, name, value, device) for name, value in call.arrays.items()}
-    result = getattr(F, call.op)(**tensors, **call.options)
+    result = getattr(F, call.op)(**{**arguments(tensors), **call.options})
     outputs = result if isinstance(result, tuple) else (result,)
     roots = [output for output in outputs if output.requires_grad]
     if roots:
         seeds = [from_array(cotangent_of(tuple(root.shape), root.dtype), root.device) for root in roots]
         mediml.autograd.backward(roots, seeds)
     gradients = {name: t.grad.numpy() for name, t in tensors.items() if isinstance(t, Tensor) and t.grad is not None}
+    outputs += _updated(call, tensors)
     return Outcome(tuple(output.detach().numpy() for output in outputs), gradients)
+
+
+def _updated(call, tensors):
+    return tuple(tensors[name] for name in sorted(UPDATED[call.op] & call.arrays.keys()) if tensors[name] is not None)
 
 
 def _tensor(call, name, value, device):
@@ -172,6 +182,8 @@ def run_torch(call):
     """The outcome of a call in PyTorch."""
     import torch
 
+    from mediml.verify import compositions
+
     try:
         tensors = {}
         for name, value in call.arrays.items():
@@ -180,16 +192,20 @@ def run_torch(call):
                 continue
             tensors[name] = torch.from_numpy(np.array(value, order="C"))
             tensors[name].requires_grad_(name in call.differentiable and value.dtype.kind == "f")
-        function = getattr(torch.nn.functional, call.op, None) or getattr(torch, call.op)
+        places = (torch.nn.functional, torch, compositions)
+        function = next(getattr(place, call.op) for place in places if hasattr(place, call.op))
         by_position = [tensors.pop("tensor")] if call.op == "one_hot" else []  # it calls its parameter otherwise
-        result = function(*by_position, **tensors, **call.options)
+        with torch.backends.mkldnn.flags(enabled=call.op != "lstm"):  # its LSTM reads beyond states of the wrong shape
+            result = function(*by_position, **{**arguments(tensors), **call.options})
         outputs = result if isinstance(result, tuple) else (result,)
         roots = [output for output in outputs if output.requires_grad]
         if roots:
             seeds = [torch.from_numpy(cotangent(tuple(r.shape), str(r.dtype).removeprefix("torch."))) for r in roots]
             torch.autograd.backward(roots, seeds)
+        given = tensors
         tensors = {name: t for name, t in tensors.items() if isinstance(t, torch.Tensor) and t.grad is not None}
         gradients = {name: t.grad.numpy() for name, t in tensors.items()}
+        outputs += _updated(call, given)
         return Outcome(tuple(output.detach().numpy() for output in outputs), gradients)
     except Exception as error:
         return Outcome(error=error)

@@ -1,5 +1,7 @@
 """Wrong shapes, dtypes, kinds, places, values through every operator: PyTorch's answer, or an error that says what."""
 
+import re
+
 import hostile
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from operators import CASES, DEVICES, OPERATORS, call_of, difference, run, run_t
 
 import mediml
 import mediml.nn.functional as F
+from mediml.verify.case import arguments
 
 RANDOM = "random: there is no value to compare; its arguments stand in tests/nn"
 INPLACE = "writes into its argument; the function without the underscore has cases"
@@ -46,6 +49,8 @@ def test_refuses_or_answers_as_torch(op, kind):
 
 def crashes_torch(call):
     """Calls after which PyTorch 2.13 is no longer alive, or its memory no longer whole."""
+    if call.op in ("gru", "lstm", "rnn_relu", "rnn_tanh"):  # its functions do not check states, params and batch_sizes
+        return True
     numbers = {name: np.ravel(np.asarray(call.options.get(name), object)) for name in ("dilation", "padding", "stride")}
     if (
         call.op == "pdist" and getattr(call.arrays["input"], "size", 1) == 0
@@ -86,9 +91,11 @@ def test_tensors_on_two_devices_are_refused_by_name(op):
     tensors = {name: mediml.from_numpy(array) for name, array in call.arrays.items()}
     for name in list(tensors)[1:]:
         with pytest.raises(
-            ValueError, match=rf"{op}: {name} expects the device of {next(iter(tensors))}, cpu, got reference"
+            ValueError,
+            match=rf"{op}: {re.escape(name)} expects the device of {next(iter(tensors))}, cpu, got reference",
         ):
-            getattr(F, op)(**{**tensors, name: tensors[name].to("reference")}, **call.options)
+            moved = {**tensors, name: tensors[name].to("reference")}
+            getattr(F, op)(**arguments(moved), **call.options)
 
 
 @pytest.mark.parametrize("dtype", ["complex64", "complex128", "object", "U3", "datetime64[s]"])

@@ -10,7 +10,20 @@ from kernels import parallel
 LARGE = (200_000, 800_000, 3_200_000)
 
 #: Arguments that have a row for each of the batch.
-ROWS = {"input", "input1", "input2", "x1", "x2", "anchor", "positive", "negative", "target", "indices"}
+ROWS = {
+    "input",
+    "input1",
+    "input2",
+    "x1",
+    "x2",
+    "anchor",
+    "positive",
+    "negative",
+    "target",
+    "indices",
+    "real_scores",
+    "fake_scores",
+}
 
 
 @pytest.fixture
@@ -66,14 +79,20 @@ def _is_split(call, starts):
     return run(call).error is None and bool(starts)
 
 
+def _rows(call):
+    """The arguments of a call that have a row for each of the batch; a cell's states, too."""
+    states = {"hx", "hx[0]", "hx[1]"} if call.op.endswith("_cell") else set()
+    return (ROWS | states) & call.arrays.keys()
+
+
 def _has_batch(call):
-    rows = {array.shape[:1] for name, array in call.arrays.items() if name in ROWS}
+    rows = {call.arrays[name].shape[:1] for name in _rows(call)}
     return len(rows) == 1 and rows != {()} and all(array.size for array in call.arrays.values())
 
 
 def _enlarged(call, size):
     """The call with its batch repeated until its largest argument has `size` elements."""
-    times = -(-size // max(call.arrays[name].size for name in ROWS & call.arrays.keys()))
-    for name in ROWS & call.arrays.keys():
+    times = -(-size // max(call.arrays[name].size for name in _rows(call)))
+    for name in _rows(call):
         call = call.replace(name, np.concatenate([call.arrays[name]] * times))
     return call

@@ -3,7 +3,7 @@
 import hostile
 import numpy as np
 import pytest
-from operators import OPERATORS, call_of, cotangent, run, run_torch, same_bits, some
+from operators import OPERATORS, UPDATED, call_of, cotangent, run, run_torch, same_bits, some
 
 #: Ways in which a gradient may arrive that has one value everywhere.
 ONES = {
@@ -52,6 +52,8 @@ def test_a_row_of_a_batch_is_what_it_is_alone(op):
     pytest.importorskip("torch")
     for case in some(op, 4):
         call = call_of(case)
+        if UPDATED[op] & call.arrays.keys():
+            continue  # what it returns beside its rows has none
         if not all(_has_rows(call, name) for name in _DATA & call.arrays.keys()) or not _by_rows(call, run_torch):
             continue
         whole = run(call)

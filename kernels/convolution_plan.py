@@ -3,12 +3,13 @@
 The fast kernels never multiply with indices in their innermost loop. They walk over a copy of the picture that has its
 padding around it, and in this copy a tap of the kernel is a constant distance:
 
-    stride 1     y[h, w] = sum_k weight[k] * copy[place(h, w) + distance(k)]
+    stride 1     coarse[h, w] = sum_k weight[k] * copy[place(h, w) + distance(k)]
 
 so sixteen neighbouring outputs need sixteen neighbouring numbers of the copy for each tap, which are one vector. For a
 stride s the copy is dealt out into s interleaved pictures ("phases"): among the places with the same remainder by s,
-the stride is 1 again. The gradient for x is the same with the roles exchanged: the picture copied is grad_y, without
-phases, and the picture written, grad_x, has the phases; each phase is reached by the taps of its own remainder only.
+the stride is 1 again. The way back (``spread`` in ``convolution.py``) is the same with the roles exchanged: the picture
+copied is the coarse one, without phases, and the picture written, the fine one, has the phases; each phase is reached
+by the taps of its own remainder only.
 
 The copy is made for one picture, one group and one band of the output at a time, so that it stays in the cache.
 """
@@ -22,7 +23,7 @@ import numpy as np
 
 from kernels.gemm import ROWS
 
-__all__ = ["Axis", "Plan", "WeightPlan", "plan_backward_weight", "plan_backward_x", "plan_forward"]
+__all__ = ["Axis", "Plan", "WeightPlan", "plan_gather", "plan_relate", "plan_spread"]
 
 #: Elements of a copy that fit into the second-level cache beside the weights.
 _COPY_ELEMENTS = 1 << 16
@@ -31,7 +32,7 @@ _COPY_ELEMENTS = 1 << 16
 _MIN_ITEMS = 8
 _MIN_ITEM_COST = 1 << 19
 
-#: Gradient for the weights: positions of a band, parts that the batch is cut into, elements of all their sums together.
+#: Of ``relate``: positions of a band, parts that the batch is cut into, elements of all their sums together.
 _PANEL_POSITIONS = 400
 _MAX_PARTS = 16
 _PART_ELEMENTS = 1 << 20
@@ -76,7 +77,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class WeightPlan:
-    """What the kernel of the gradient for the weights needs beside the arrays. Tuples are (depth, height, width)."""
+    """What the kernel of ``relate`` needs beside the arrays. Tuples are (depth, height, width)."""
 
     band: tuple[int, int, int]
     bands: tuple[int, int, int]
@@ -88,54 +89,58 @@ class WeightPlan:
     chunks: int  # shares of the output channels
 
 
-def _forward_axis(size_in, size_out, size_kernel, stride, padding, dilation):
+def _gather_axis(size_in, size_out, size_kernel, stride, padding, dilation):
     remainders = tuple(sorted({k * dilation % stride for k in range(size_kernel)}))
     taps = tuple((k, remainders.index(k * dilation % stride), k * dilation // stride) for k in range(size_kernel))
     reach = (size_kernel - 1) * dilation // stride
     return Axis(size_in, size_out, stride, 1, padding, 0, remainders, 0, size_out, (taps,), reach)
 
 
-def _backward_axis(size_x, size_y, size_kernel, stride, padding, dilation):
-    """From x place h = stride * j + q - padding, tap k was read by the output (h + padding - k * dilation) / stride."""
+def _spread_axis(size_fine, size_coarse, size_kernel, stride, padding, dilation):
+    """To fine place h = stride * j + q - padding, tap k ties the coarse place (h + padding - k * dilation) / stride."""
     reach = (size_kernel - 1) * dilation // stride
     taps = tuple(
         tuple((k, 0, reach - k * dilation // stride) for k in range(size_kernel) if k * dilation % stride == q)
         for q in range(stride)
     )
-    first, last = padding // stride, (size_x - 1 + padding) // stride
-    return Axis(size_y, size_x, 1, stride, reach, padding, (0,), first, last - first + 1, taps, reach)
+    first, last = padding // stride, (size_fine - 1 + padding) // stride
+    return Axis(size_coarse, size_fine, 1, stride, reach, padding, (0,), first, last - first + 1, taps, reach)
 
 
 @lru_cache(maxsize=512)
-def plan_forward(x_shape, weight_shape, y_shape, stride, padding, dilation, groups):
-    """The plan of a forward pass; all shapes with three spatial axes."""
-    axes = [_forward_axis(*a) for a in zip(x_shape[2:], y_shape[2:], weight_shape[2:], stride, padding, dilation)]
+def plan_gather(fine_shape, weight_shape, coarse_shape, stride, padding, dilation, groups):
+    """The plan of ``gather``; all shapes with three spatial axes."""
+    axes = [
+        _gather_axis(*a) for a in zip(fine_shape[2:], coarse_shape[2:], weight_shape[2:], stride, padding, dilation)
+    ]
     taps = math.prod(weight_shape[2:])
-    cost = math.prod(y_shape) * weight_shape[1] * taps
-    return _plan(axes, x_shape[0] * groups, weight_shape[1], taps, weight_shape[2:], cost)
+    cost = math.prod(coarse_shape) * weight_shape[1] * taps
+    return _plan(axes, fine_shape[0] * groups, weight_shape[1], taps, weight_shape[2:], cost)
 
 
 @lru_cache(maxsize=512)
-def plan_backward_x(y_shape, weight_shape, x_shape, stride, padding, dilation, groups):
-    """The plan of the gradient for x; all shapes with three spatial axes."""
-    axes = [_backward_axis(*a) for a in zip(x_shape[2:], y_shape[2:], weight_shape[2:], stride, padding, dilation)]
+def plan_spread(coarse_shape, weight_shape, fine_shape, stride, padding, dilation, groups):
+    """The plan of ``spread``; all shapes with three spatial axes."""
+    axes = [
+        _spread_axis(*a) for a in zip(fine_shape[2:], coarse_shape[2:], weight_shape[2:], stride, padding, dilation)
+    ]
     taps = math.prod(weight_shape[2:])
-    cost = math.prod(y_shape) * weight_shape[1] * taps
+    cost = math.prod(coarse_shape) * weight_shape[1] * taps
     channels = weight_shape[0] // groups
-    return _plan(axes, x_shape[0] * groups, channels, weight_shape[1] * taps, weight_shape[2:], cost)
+    return _plan(axes, fine_shape[0] * groups, channels, weight_shape[1] * taps, weight_shape[2:], cost)
 
 
 @lru_cache(maxsize=512)
-def plan_backward_weight(x_shape, weight_shape, y_shape, stride, padding, dilation, groups, width):
-    """The plan of the gradient for the weights; all shapes with three spatial axes, `width` lanes in a vector."""
+def plan_relate(fine_shape, weight_shape, coarse_shape, stride, padding, dilation, groups, width):
+    """The plan of ``relate``; all shapes with three spatial axes, `width` lanes in a vector."""
     reach = tuple((k - 1) * dil for k, dil in zip(weight_shape[2:], dilation))
 
     def extent(band):
         return tuple((size - 1) * s + r + 1 for size, s, r in zip(band, stride, reach))
 
-    band = _thin_bands(y_shape[2:], lambda band: weight_shape[1] * math.prod(extent(band)))
+    band = _thin_bands(coarse_shape[2:], lambda band: weight_shape[1] * math.prod(extent(band)))
     size = extent(band)
-    counts = tuple(-(-count // length) for count, length in zip(y_shape[2:], band))
+    counts = tuple(-(-count // length) for count, length in zip(coarse_shape[2:], band))
     channels = np.arange(weight_shape[1], dtype=np.int64)[:, None, None, None] * math.prod(size)
     k_d, k_h, k_w = (np.arange(k, dtype=np.int64) * dil for k, dil in zip(weight_shape[2:], dilation))
     taps = (k_d[:, None, None] * size[1] + k_h[:, None]) * size[2] + k_w
@@ -144,9 +149,11 @@ def plan_backward_weight(x_shape, weight_shape, y_shape, stride, padding, dilati
     copy_elements = weight_shape[1] * math.prod(size)
     pictures = 1
     if math.prod(counts) == 1:
-        pictures = max(1, min(x_shape[0], _PANEL_POSITIONS // math.prod(band), _COPY_ELEMENTS // max(copy_elements, 1)))
+        pictures = max(
+            1, min(fine_shape[0], _PANEL_POSITIONS // math.prod(band), _COPY_ELEMENTS // max(copy_elements, 1))
+        )
     panels = -(-(weight_shape[0] // groups) // width)
-    pieces = -(-x_shape[0] // pictures) * math.prod(counts)
+    pieces = -(-fine_shape[0] // pictures) * math.prod(counts)
     parts = min(pieces, max(1, min(_MAX_PARTS, _PART_ELEMENTS // max(groups * panels * len(rows) * width, 1))))
     chunks = min(panels, -(-_MIN_ITEMS // (parts * groups)))
     return WeightPlan(band, counts, size, copy_elements, rows, pictures, parts, chunks)

@@ -1,4 +1,7 @@
-"""The compiled loops of ``cpu.py``. All arrays are flat; tuples are (depth, height, width). See ``cpu_plan.py``."""
+"""The compiled loops of ``convolution.py``. All arrays are flat; tuples are (depth, height, width).
+
+See ``convolution_plan.py``.
+"""
 
 from kernels.gemm import ROWS, WIDE_ROWS, WIDE_VECTORS, add_tile, add_wide_tile
 from kernels.jit import REASSOCIATE, kernel
@@ -25,7 +28,7 @@ def convolve(
     lo, hi, source, packed, bias, target, copy, tile, rows, a_steps, b_steps, phases_in, phases_out, sizes,
     size_in, size_out, band, bands, extent, step_in, step_out, lead_in, lead_out, first, counts,
 ):  # fmt: skip
-    """Forward and backward_x: one item is a picture, a group of its channels and a band of the output."""
+    """`gather` and `spread`: one item is a picture, a group of its channels and a band of the output."""
     groups, C_source, C_target, pitch = sizes
     blocks = -(-C_target // ROWS)
     height, vectors = (WIDE_ROWS, WIDE_VECTORS) if C_target <= 2 * WIDE_ROWS else (ROWS, 1)
@@ -69,15 +72,18 @@ def convolve(
 
 @kernel
 def correlate(
-    lo, hi, x, grad_y, partial, copy, panel, places, rows, panel_steps, phases, sizes,
-    size_in, size_out, band, bands, extent, stride, padding,
+    lo, hi, fine, coarse, partial, copy, panel, places, rows, panel_steps, phases, sizes,
+    size_fine, size_coarse, band, bands, extent, stride, padding,
 ):  # fmt: skip
-    """backward_weight: one item is a part of all bands of all pictures, a group, and some of its output channels."""
-    N, groups, C_in, C_out, parts, chunks, pictures = sizes
-    plane_in, plane_out = size_in[0] * size_in[1] * size_in[2], size_out[0] * size_out[1] * size_out[2]
+    """`relate`: one item is a part of all bands of all pictures, a group, and some of its output channels."""
+    N, groups, C_fine, C_coarse, parts, chunks, pictures = sizes
+    plane_fine, plane_coarse = (
+        size_fine[0] * size_fine[1] * size_fine[2],
+        size_coarse[0] * size_coarse[1] * size_coarse[2],
+    )
     width = lanes(panel)
-    panels = -(-C_out // width)
-    copy_elements = C_in * extent[0] * extent[1] * extent[2]
+    panels = -(-C_coarse // width)
+    copy_elements = C_fine * extent[0] * extent[1] * extent[2]
     pieces = -(-N // pictures) * bands[0] * bands[1] * bands[2]
     for item in range(lo, hi):
         part, group, chunk = item // (groups * chunks), item // chunks % groups, item % chunks
@@ -95,15 +101,15 @@ def correlate(
             )
             count = 0
             for i in range(min(pictures, N - first_picture)):
-                x_start = ((first_picture + i) * groups + group) * C_in * plane_in
+                fine_start = ((first_picture + i) * groups + group) * C_fine * plane_fine
                 at = i * copy_elements
-                _copy(x, x_start, size_in, C_in, phases, begin, (1, 1, 1), extent, extent[2], copy, at)
-                count = _places(at, origin, size_out, band, stride, extent, places, count)
+                _copy(fine, fine_start, size_fine, C_fine, phases, begin, (1, 1, 1), extent, extent[2], copy, at)
+                count = _places(at, origin, size_coarse, band, stride, extent, places, count)
             for p in range(first_panel, last_panel):
-                channels, done = min(width, C_out - p * width), 0
+                channels, done = min(width, C_coarse - p * width), 0
                 for i in range(min(pictures, N - first_picture)):
-                    y_start = (((first_picture + i) * groups + group) * C_out + p * width) * plane_out
-                    done = _pack(grad_y, y_start, size_out, channels, origin, band, panel, done)
+                    coarse_start = (((first_picture + i) * groups + group) * C_coarse + p * width) * plane_coarse
+                    done = _pack(coarse, coarse_start, size_coarse, channels, origin, band, panel, done)
                 for r in range(0, len(rows), ROWS):
                     at = sums + ((p - first_panel) * len(rows) + r) * width
                     add_tile(copy, rows, r, places, panel, 0, panel_steps, 0, count, partial, at)
@@ -124,37 +130,37 @@ def add_up(lo, hi, partial, grad_weight):
 
 
 @kernel(fastmath=REASSOCIATE)
-def sum_planes(lo, hi, grad_y, grad_bias):
-    """backward_bias: the sum of a channel's planes."""
-    for c_out in range(lo, hi):
+def sum_planes(lo, hi, planes, sums):
+    """The sum of a channel's planes."""
+    for c in range(lo, hi):
         acc = 0.0
-        for n in range(grad_y.shape[0]):
-            for i in range(grad_y.shape[2]):
-                acc += grad_y[n, c_out, i]
-        grad_bias[c_out] = acc
+        for n in range(planes.shape[0]):
+            for i in range(planes.shape[2]):
+                acc += planes[n, c, i]
+        sums[c] = acc
 
 
 @kernel
-def scatter_exactly(lo, hi, grad_y, weight, grad_x, stride, padding, dilation):
-    """backward_x by its definition, without padding: for weights that are inf or NaN."""
-    _, C_out, D_out, H_out, W_out = grad_y.shape
+def scatter_exactly(lo, hi, coarse, weight, fine, stride, padding, dilation):
+    """`spread` by its definition, without padding: for weights that are inf or NaN. Adds to what is there."""
+    _, C_coarse, D_coarse, H_coarse, W_coarse = coarse.shape
     _, C_per_group, K_d, K_h, K_w = weight.shape
-    C_out_per_group = C_out // (grad_x.shape[1] // C_per_group)
+    C_coarse_per_group = C_coarse // (fine.shape[1] // C_per_group)
     for n in range(lo, hi):
-        for c_out in range(C_out):
-            c_first = c_out // C_out_per_group * C_per_group
-            for d_out in range(D_out):
-                for h_out in range(H_out):
-                    for w_out in range(W_out):
-                        gradient = grad_y[n, c_out, d_out, h_out, w_out]
-                        d_0, h_0 = d_out * stride[0] - padding[0], h_out * stride[1] - padding[1]
-                        w_0 = w_out * stride[2] - padding[2]
-                        for k_d in range(*_inside(d_0, dilation[0], K_d, grad_x.shape[2])):
-                            for k_h in range(*_inside(h_0, dilation[1], K_h, grad_x.shape[3])):
-                                for k_w in range(*_inside(w_0, dilation[2], K_w, grad_x.shape[4])):
+        for c_coarse in range(C_coarse):
+            c_first = c_coarse // C_coarse_per_group * C_per_group
+            for d_coarse in range(D_coarse):
+                for h_coarse in range(H_coarse):
+                    for w_coarse in range(W_coarse):
+                        value = coarse[n, c_coarse, d_coarse, h_coarse, w_coarse]
+                        d_0, h_0 = d_coarse * stride[0] - padding[0], h_coarse * stride[1] - padding[1]
+                        w_0 = w_coarse * stride[2] - padding[2]
+                        for k_d in range(*_inside(d_0, dilation[0], K_d, fine.shape[2])):
+                            for k_h in range(*_inside(h_0, dilation[1], K_h, fine.shape[3])):
+                                for k_w in range(*_inside(w_0, dilation[2], K_w, fine.shape[4])):
                                     d, h, w = d_0 + k_d * dilation[0], h_0 + k_h * dilation[1], w_0 + k_w * dilation[2]
                                     for c in range(C_per_group):
-                                        grad_x[n, c_first + c, d, h, w] += weight[c_out, c, k_d, k_h, k_w] * gradient
+                                        fine[n, c_first + c, d, h, w] += weight[c_coarse, c, k_d, k_h, k_w] * value
 
 
 @kernel
@@ -221,8 +227,8 @@ def _places(at, origin, size, band, stride, extent, places, i):
 
 
 @kernel
-def _pack(grad_y, start, size, channels, origin, band, panel, i):
-    """Lay a band's gradients of some channels side by side, position by position, as `_places` counts them."""
+def _pack(coarse, start, size, channels, origin, band, panel, i):
+    """Lay a band of some channels side by side, position by position, as `_places` counts them."""
     width = lanes(panel)
     plane = size[0] * size[1] * size[2]
     rows, columns = min(band[1], size[1] - origin[1]), min(band[2], size[2] - origin[2])
@@ -233,10 +239,10 @@ def _pack(grad_y, start, size, channels, origin, band, panel, i):
         for h in range(rows):
             row = start + ((origin[0] + d) * size[1] + origin[1] + h) * size[2] + origin[2]
             for w in range(0, squares, width):
-                copy_transposed(grad_y, row + w, plane, panel, (i + w) * width)
+                copy_transposed(coarse, row + w, plane, panel, (i + w) * width)
             for w in range(squares, columns):
                 for lane in range(channels):
-                    panel[(i + w) * width + lane] = grad_y[row + lane * plane + w]
+                    panel[(i + w) * width + lane] = coarse[row + lane * plane + w]
                 for lane in range(channels, width):
                     panel[(i + w) * width + lane] = 0
             i += columns
