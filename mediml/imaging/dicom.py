@@ -32,7 +32,7 @@ from mediml.imaging.image import DicomError, Image, LookupView, Step, WindowView
 from mediml.imaging.limits import check_inflated_size, check_pixel_count, codestream_size, read_bytes
 from mediml.imaging.terms import MODALITIES, facts, spacing, vector
 
-__all__ = ["DicomError", "is_dicom", "read_image"]
+__all__ = ["DicomError", "is_dicom", "parse", "read_image", "silent_pydicom"]
 
 GREY = ("MONOCHROME1", "MONOCHROME2")
 COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT", "PALETTE COLOR")
@@ -67,8 +67,8 @@ def read_image(path: str | os.PathLike[str], frame: int | None = None) -> Image:
         its values that could identify a person.
     """
     content = read_bytes(path, DicomError)
-    with _silent_pydicom():
-        dataset = _parse(content)
+    with silent_pydicom():
+        dataset = parse(content)
         frame = _choose_frame(dataset, frame)
         header = Header(dataset, frame)
         photometric, encoding = _check_pixel_description(dataset, header)
@@ -76,7 +76,8 @@ def read_image(path: str | os.PathLike[str], frame: int | None = None) -> Image:
         return _build(dataset, header, stored, photometric, frame)
 
 
-def _parse(content: bytes) -> Dataset:
+def parse(content: bytes) -> Dataset:
+    """The data set of a DICOM file's content; a `DicomError` where it is none, or is damaged."""
     if not is_dicom(content):
         raise DicomError(
             "the file does not begin as a DICOM file does ('DICM' at byte 128); "
@@ -167,7 +168,7 @@ def _decode(dataset: Dataset, header: Header, frame: int, encoding: UID) -> NDAr
         raise DicomError(
             f"{tag_name('PixelData')} cannot be decoded as {encoding.name}; export the file again"
         ) from None
-    except Exception:  # as in _parse
+    except Exception:  # as in parse
         raise DicomError(
             f"{tag_name('PixelData')} is damaged, cut short or not of the size that Rows and Columns say; "
             f"export the file again"
@@ -182,7 +183,7 @@ def _check_codestreams(dataset: Dataset, header: Header, shape: tuple[int, int])
     frames = header.integer("NumberOfFrames", default=1)
     try:
         streams = list(generate_frames(dataset.PixelData, number_of_frames=frames))
-    except Exception:  # as in _parse
+    except Exception:  # as in parse
         raise DicomError(f"{tag_name('PixelData')}: its frames cannot be told apart; export the file again") from None
     for stream in streams:
         size = codestream_size(stream)
@@ -246,7 +247,7 @@ def _to_colour(dataset: Dataset, stored: NDArray[Any], photometric: str) -> NDAr
     """RGB of 0 to 255; pydicom has already turned YBR into RGB."""
     try:
         colour = apply_color_lut(stored, dataset) if photometric == "PALETTE COLOR" else stored
-    except Exception:  # as in _parse
+    except Exception:  # as in parse
         raise DicomError(f"{tag_name('RedPaletteColorLookupTableDescriptor')}: the palette is damaged") from None
     bits = int(dataset.BitsStored)
     if photometric == "PALETTE COLOR":  # many 16-bit palettes hold 8-bit entries
@@ -255,7 +256,7 @@ def _to_colour(dataset: Dataset, stored: NDArray[Any], photometric: str) -> NDAr
 
 
 @contextmanager
-def _silent_pydicom() -> Iterator[None]:
+def silent_pydicom() -> Iterator[None]:
     """pydicom's warnings quote values of the file, which may name a person: neither shown nor logged."""
     logger = logging.getLogger("pydicom")
     with _quiet, warnings.catch_warnings():

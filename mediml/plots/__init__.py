@@ -9,6 +9,8 @@ from mediml.plots.curves import show_confusion, show_curves, show_learning_curve
 from mediml.plots.display import Alt, Picture, show, show_frames
 from mediml.plots.images import show_images
 from mediml.plots.numbers import show_numbers, show_windows
+from mediml.plots.samples import show_sample_frames, show_samples
+from mediml.plots.sequences import show_gradient_norms, show_sequences, show_unrolled
 from mediml.plots.source import show_source
 from mediml.plots.sweep import show_sweep
 from mediml.plots.tape import show_tape
@@ -21,10 +23,14 @@ __all__ = [
     "show_confusion",
     "show_curves",
     "show_frames",
+    "show_gradient_norms",
     "show_images",
     "show_learning_curves",
     "show_numbers",
     "show_reliability",
+    "show_sample_frames",
+    "show_samples",
+    "show_sequences",
     "show_source",
     "show_sweep",
     "show_tape",
