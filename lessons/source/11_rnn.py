@@ -33,11 +33,16 @@ import numpy as np
 import mediml
 import mediml.nn.functional as F
 from kernels.rnn import cpu, reference
+from kernels.rnn.reference_steps import affine, spread
 from mediml import nn, optim
+
+# %%
+from mediml.data.ecg import ecg_recording
 from mediml.models.rnn import RNN
 from mediml.nn.utils import clip_grad_norm_
 from mediml.nn.utils.rnn import pack_padded_sequence
 from mediml.plots import show_curves, show_numbers, show_source, show_unrolled
+from mediml.utils.data import DataLoader, TensorDataset
 
 # %% [markdown] tags=["en"]
 # ## 1 A sequence
@@ -52,8 +57,9 @@ from mediml.plots import show_curves, show_numbers, show_source, show_unrolled
 # 采样点取平均，得到每秒 100 个点。
 
 # %%
-# TBD reader
-lead = ecg_mv[:, 1].reshape(-1, 10).mean(axis=1)
+recording = ecg_recording()
+print(len(recording.channels), "leads,", recording.seconds, "seconds,", recording.frequency_hz, "samples per second")
+lead = recording.channel("Lead II").reshape(-1, 10).mean(axis=1).astype(np.float64)
 seconds = np.arange(lead.size) / 100
 alt = ("Ten seconds of lead II: ten beats with a tall spike each, the last on a moving ground.",
        "II 导联十秒：十次心搏，各有一个高尖峰，最后一次基线在移动。")  # fmt: skip
@@ -140,8 +146,8 @@ assert np.array_equal(np.sort(lead), np.sort(shuffled))
 # %%
 alt = ("An RNN unrolled over four steps: from each input an arrow up to a state, from each state one to the next.",
        "展开成四步的循环神经网络：每个输入向上连到状态，每个状态连到下一个状态。")  # fmt: skip
-show_unrolled(4, alt)
-assert True
+show_unrolled(4, alt, gradient=False)
+assert len(alt) == 2
 
 # %% [markdown] tags=["en"]
 # Shared weights mean that the network can read sequences of any length. **Predict:** twelve leads, a state of 32
@@ -245,7 +251,7 @@ assert np.allclose(x.grad.numpy().ravel(), [0.036864, 0.1152, 0.64])
 # 内核一次读许多条序列，它们可以长短不一，也可以倒着读。把这些先用手遮住，剩下的就是公式：
 
 # %%
-show_source(reference_steps.affine)
+show_source(affine)
 show_source(reference._elman)
 
 # %% [markdown] tags=["en"]
@@ -295,7 +301,7 @@ assert np.allclose(y.ravel(), [0.6, 0.8, 0.6]) and np.allclose(h_n, 0.6)
 # 代码里，`grad_h` 是第一个量，`grad_a` 就是 $\delta_t$，`spread` 把其余各项累加起来。
 
 # %%
-show_source(reference_steps.spread)
+show_source(spread)
 show_source(reference._elman_backward)
 
 # %% [markdown] tags=["en"]

@@ -14,7 +14,6 @@ from mediml.plots.sequences import show_gradient_norms, show_sequences, show_unr
 from mediml.plots.source import show_source
 from mediml.plots.sweep import show_sweep
 from mediml.plots.tape import show_tape
-from mediml.plots.unrolled import show_unrolled
 
 __all__ = [
     "Alt",

@@ -8,7 +8,7 @@ from PIL import Image
 
 import mediml
 from mediml import plots
-from mediml.plots import curves, display, source, style, tape, unrolled
+from mediml.plots import curves, display, source, style, tape
 
 ALT = ("A test.", "测试。")
 
@@ -177,29 +177,3 @@ def test_source_without_docstring_keeps_the_code(shown):
 def test_source_of_two_modules_is_refused(shown):
     with pytest.raises(ValueError, match="expected functions of one module"):
         plots.show_source(style.new_figure, tape.tape_of)
-
-
-def test_an_unrolled_network_hands_its_state_on_and_takes_an_input_at_every_step(shown):
-    edges = unrolled.unrolled_edges(3, layers=2)
-    assert ((0, 1), (1, 1), "on", True) in edges and ((3, 2), (4, 2), "on", True) not in edges
-    assert sorted(e[:2] for e in edges if e[2] == "up") == [
-        ((t, row), (t, row + 1)) for t in (1, 2, 3) for row in (0, 1)
-    ]
-    assert len(edges) == 12
-    plots.show_unrolled(3, layers=2)
-    assert "2 layers" in shown[0].alt[0] and "展开成 3 步" in shown[0].alt[1]
-
-
-def test_a_cut_stops_the_gradient_and_nothing_else(shown):
-    whole, cut = unrolled.unrolled_edges(4), unrolled.unrolled_edges(4, cuts=(2,))
-    changed = [a for a, b in zip(whole, cut) if a != b]
-    assert changed == [((2, 1), (3, 1), "on", True)]
-    plots.show_unrolled(4, gradients=True)
-    plots.show_unrolled(4, gradients=True, cuts=(2,))
-    assert shown[0].png != shown[1].png and "cut after step 2" in shown[1].alt[0]
-
-
-@pytest.mark.parametrize(("steps", "layers", "cuts"), [(0, 1, ()), (9, 1, ()), (3, 4, ()), (3, 1, (3,)), (3, 1, (0,))])
-def test_what_cannot_be_unrolled_is_refused(shown, steps, layers, cuts):
-    with pytest.raises(ValueError, match="show_unrolled: "):
-        plots.show_unrolled(steps, layers, cuts=cuts)
