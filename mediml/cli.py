@@ -1,7 +1,7 @@
 """The command `mediml`: finds the commands of `mediml.commands` and hands over to one of them.
 
-A command is a module there with ``SUMMARY``, ``add_arguments(parser)`` and ``run(arguments)``, which returns the exit
-status. Only the command that is run imports what it needs.
+A command is a module there, without an underscore in front, with ``SUMMARY``, ``add_arguments(parser)`` and
+``run(arguments)``, which returns the exit status. Only the command that is run imports what it needs.
 """
 
 import argparse
@@ -70,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _commands() -> dict[str, ModuleType]:
-    names = sorted(found.name for found in pkgutil.iter_modules(commands.__path__))
+    names = sorted(found.name for found in pkgutil.iter_modules(commands.__path__) if not found.name.startswith("_"))
     return {name: importlib.import_module(f"mediml.commands.{name}") for name in names}
 
 

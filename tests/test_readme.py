@@ -124,7 +124,7 @@ def test_every_command_exists(path, capsys):
         assert words[0] in cli._commands(), words
         options = [word.partition("=")[0] for word in words if word.startswith("--")]
         with pytest.raises(SystemExit, match="0"):
-            cli.main([*words[: 2 if words[0] == "data" and len(words) > 1 else 1], "--help"])
+            cli.main([*words[: 2 if words[0] in ("data", "train") and len(words) > 1 else 1], "--help"])
         text = capsys.readouterr().out
         assert all(option in text for option in options), words
 

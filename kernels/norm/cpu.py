@@ -24,16 +24,16 @@ from kernels.norm import shapes
 from kernels.norm.cpu_response import local_response_norm_backward_x, local_response_norm_forward
 
 __all__ = [
-    "batch_norm_backward",
+    "batch_norm_backward_all",
     "batch_norm_forward",
     "batch_norm_statistics",
-    "group_norm_backward",
+    "group_norm_backward_all",
     "group_norm_forward",
-    "layer_norm_backward",
+    "layer_norm_backward_all",
     "layer_norm_forward",
     "local_response_norm_backward_x",
     "local_response_norm_forward",
-    "rms_norm_backward",
+    "rms_norm_backward_all",
     "rms_norm_forward",
 ]
 
@@ -64,7 +64,7 @@ def batch_norm_forward(x, weight, bias, mean, var, eps):
     return scale_in(matrix(x), centre, line).reshape(x.shape)
 
 
-def batch_norm_backward(grad_y, x, weight, mean, var, eps, training):
+def batch_norm_backward_all(grad_y, x, weight, mean, var, eps, training):
     """Same contract as in ``reference``."""
     arrays, statistics = {"x": x, "grad_y": grad_y}, {"mean": mean, "var": var}
     N, C, L = shapes.batch_norm("batch_norm", arrays, {"weight": weight}, statistics)
@@ -95,7 +95,7 @@ def group_norm_forward(x, groups, weight, bias, eps):
     return _groups_forward(x, (N, C, L, groups), weight, bias, eps)
 
 
-def group_norm_backward(grad_y, x, groups, weight, mean, var, eps):
+def group_norm_backward_all(grad_y, x, groups, weight, mean, var, eps):
     """Same contract as in ``reference``."""
     arrays, statistics = {"x": x, "grad_y": grad_y}, {"mean": mean, "var": var}
     N, C, L = shapes.group_norm("group_norm", arrays, groups, {"weight": weight}, statistics)
@@ -109,7 +109,7 @@ def layer_norm_forward(x, weight, bias, eps):
     return y, mean.reshape(R), var.reshape(R)
 
 
-def layer_norm_backward(grad_y, x, weight, mean, var, eps):
+def layer_norm_backward_all(grad_y, x, weight, mean, var, eps):
     """Same contract as in ``reference``."""
     arrays, statistics = {"x": x, "grad_y": grad_y}, {"mean": mean, "var": var}
     R, F = shapes.row_norm("layer_norm", arrays, {"weight": weight}, statistics)
@@ -127,7 +127,7 @@ def rms_norm_forward(x, weight, eps):
     return y, square
 
 
-def rms_norm_backward(grad_y, x, weight, square, eps):
+def rms_norm_backward_all(grad_y, x, weight, square, eps):
     """Same contract as in ``reference``."""
     arrays = {"x": x, "grad_y": grad_y}
     R, F = shapes.row_norm("rms_norm", arrays, {"weight": weight}, {"square": square})
@@ -158,7 +158,7 @@ def _groups_forward(x, sizes, weight, bias, eps):
 
 
 def _groups_backward(grad_y, x, sizes, weight, mean, var, eps):
-    """`group_norm_backward` of arrays that count as (N, C, L)."""
+    """`group_norm_backward_all` of arrays that count as (N, C, L)."""
     N, C, L, groups = sizes
     C_g = C // groups
     R, K = N * groups, C_g * L

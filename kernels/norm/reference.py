@@ -17,26 +17,26 @@ from kernels.norm import shapes
 from kernels.norm.reference_rows import (
     double,
     given_or,
-    layer_norm_backward,
+    layer_norm_backward_all,
     layer_norm_forward,
     local_response_norm_backward_x,
     local_response_norm_forward,
-    rms_norm_backward,
+    rms_norm_backward_all,
     rms_norm_forward,
     rounded,
 )
 
 __all__ = [
-    "batch_norm_backward",
+    "batch_norm_backward_all",
     "batch_norm_forward",
     "batch_norm_statistics",
-    "group_norm_backward",
+    "group_norm_backward_all",
     "group_norm_forward",
-    "layer_norm_backward",
+    "layer_norm_backward_all",
     "layer_norm_forward",
     "local_response_norm_backward_x",
     "local_response_norm_forward",
-    "rms_norm_backward",
+    "rms_norm_backward_all",
     "rms_norm_forward",
 ]
 
@@ -111,7 +111,7 @@ def batch_norm_forward(x, weight, bias, mean, var, eps):
     return rounded(y, x.dtype)
 
 
-def batch_norm_backward(grad_y, x, weight, mean, var, eps, training):
+def batch_norm_backward_all(grad_y, x, weight, mean, var, eps, training):
     """Gradients for `x`, `weight` and `bias`.
 
         grad_bias[c]   = sum_{n, l} grad_y[n, c, l]
@@ -189,7 +189,7 @@ def group_norm_forward(x, groups, weight, bias, eps):
     return rounded(y, x.dtype), mean, var
 
 
-def group_norm_backward(grad_y, x, groups, weight, mean, var, eps):
+def group_norm_backward_all(grad_y, x, groups, weight, mean, var, eps):
     """Gradients for `x`, `weight` and `bias`. With x_hat as above, and the means over the M places of the group:
 
         grad_bias[c]   = sum_{n, l} grad_y[n, c, l]

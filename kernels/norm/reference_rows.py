@@ -9,11 +9,11 @@ from kernels.memory import empty, readable, zeros
 from kernels.norm import shapes
 
 __all__ = [
-    "layer_norm_backward",
+    "layer_norm_backward_all",
     "layer_norm_forward",
     "local_response_norm_backward_x",
     "local_response_norm_forward",
-    "rms_norm_backward",
+    "rms_norm_backward_all",
     "rms_norm_forward",
 ]
 
@@ -53,7 +53,7 @@ def layer_norm_forward(x, weight, bias, eps):
     return rounded(y, x.dtype), mean, var
 
 
-def layer_norm_backward(grad_y, x, weight, mean, var, eps):
+def layer_norm_backward_all(grad_y, x, weight, mean, var, eps):
     """Gradients for `x`, `weight` and `bias`.
 
         grad_bias[f]   = sum_r grad_y[r, f]
@@ -106,7 +106,7 @@ def rms_norm_forward(x, weight, eps):
     return rounded(y, x.dtype), square
 
 
-def rms_norm_backward(grad_y, x, weight, square, eps):
+def rms_norm_backward_all(grad_y, x, weight, square, eps):
     """Gradients for `x` and `weight`. As those of layer norm, but nothing moves a mean.
 
         x_hat[r, f] = x[r, f] / sqrt(square[r] + eps)

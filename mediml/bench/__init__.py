@@ -2,5 +2,6 @@
 
 * `timing`: two callables in turn, in one process, warm, with the same number of threads.
 * `operators`, `steps`: what is timed, of the shapes and models that the lessons use.
+* `quality`: a DCGAN and its torch twin, trained alike; the one comparison here that is not of time.
 * `runner`: refuses to time what does not agree with PyTorch. `mediml bench` prints it.
 """

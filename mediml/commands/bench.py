@@ -12,21 +12,30 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mediml.bench.runner import Row
 
-SUMMARY = "time our operators and training steps against PyTorch's, in turn, with the same threads"
+SUMMARY = "compare with PyTorch: time of operators and training steps, in turn; quality of a GAN trained alike"
 
 QUICK_SECONDS = {"ops": 0.1, "steps": 0.5}
 SECONDS = {"ops": 1.0, "steps": 10.0}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("what", choices=("ops", "steps"), help="single operators, or whole training steps")
+    parser.add_argument(
+        "what",
+        choices=("ops", "steps", "gan-quality"),
+        help="single operators, whole training steps, or the Fréchet distances of a DCGAN and its torch twin",
+    )
     parser.add_argument("--only", metavar="GLOB", default="*", help="names, such as 'conv2d forward*' (default: all)")
     parser.add_argument("--threads", metavar="N", type=int, help="threads of either (default: the cores at hand)")
     parser.add_argument("--quick", action="store_true", help="a tenth of the time, for a first impression")
+    parser.add_argument("--data", metavar="FILE.npz", type=Path, help="gan-quality: images (generated chests)")
+    parser.add_argument("--epochs", metavar="N", type=int, default=8, help="gan-quality: passes over the images (8)")
+    parser.add_argument("--seeds", metavar="N", type=int, nargs="+", default=[0, 1, 2], help="gan-quality: (0 1 2)")
     parser.add_argument("--json", metavar="PATH", help="write the rows there as JSON ('-': standard output)")
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if arguments.what == "gan-quality":
+        return _gan_quality(arguments)
     from tqdm import tqdm
 
     from kernels.parallel import thread_count
@@ -47,6 +56,24 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.json:
             Path(arguments.json).write_text(text, encoding="utf-8")
         _print(rows, about)
+    return 0
+
+
+def _gan_quality(arguments: argparse.Namespace) -> int:
+    from mediml.bench.quality import compare_gans
+    from mediml.data.medmnist import load
+    from mediml.data.synthetic import chest_xray_data
+    from mediml.training.adversarial import GanSettings
+
+    data = load(arguments.data) if arguments.data else chest_xray_data()
+    comparison = compare_gans(data, GanSettings(epochs=arguments.epochs, each_epoch=False), arguments.seeds, print)
+    text = json.dumps(asdict(comparison), indent=1) + "\n"
+    if arguments.json == "-":
+        sys.stdout.write(text)
+        return 0
+    if arguments.json:
+        Path(arguments.json).write_text(text, encoding="utf-8")
+    print(comparison)
     return 0
 
 

@@ -6,14 +6,20 @@ import sys
 from pathlib import Path
 from typing import Any
 
-SUMMARY = "evaluate a trained model: AUC, operating point, calibration, confusion matrix"
+from mediml.commands.train import MODELS
+
+SUMMARY = (
+    "evaluate a trained model on a split: a classifier's AUC, operating point and calibration; a run's own figures"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "model", metavar="RUN|MODEL", help="folder of mediml train, .safetensors file, or packaged name"
     )
-    parser.add_argument("--data", type=Path, metavar="FILE.npz", help="without it: the generated chest-X-ray-like set")
+    parser.add_argument(
+        "--data", metavar="DATA", help="as at the training; without it: the generated set of this kind of model"
+    )
     parser.add_argument("--split", choices=["val", "test"], default="test", help="which images (test)")
     parser.add_argument("--json", metavar="PATH", help="write the figures as JSON; - is standard output")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for the figures (RUN, where one is given)")
@@ -23,10 +29,13 @@ def run(arguments: argparse.Namespace) -> int:
     from mediml.evaluation import evaluate, softmax
     from mediml.models.predict import predict_logits
     from mediml.models.pretrained import load
+    from mediml.training.run import is_run
 
+    if is_run(arguments.model):
+        return _evaluate_run(arguments)
     pretrained = load(arguments.model)
     card = pretrained.card
-    data = _data_for(card, arguments.data)
+    data = _data_for(card, Path(arguments.data) if arguments.data else None)
     part = getattr(data, arguments.split)
     logits = predict_logits(pretrained.model, part.arrays(card["preprocessing"]["mean"], card["preprocessing"]["std"]))
     figures = evaluate(part.labels, logits, card["threshold"], card["temperature"])
@@ -50,6 +59,28 @@ def run(arguments: argparse.Namespace) -> int:
     folder = arguments.out or (Path(arguments.model) if Path(arguments.model).is_dir() else None)
     if folder is not None:
         _write_figures(folder, report, part.labels, softmax(logits, card["temperature"]), arguments.json != "-")
+    return 0
+
+
+def _evaluate_run(arguments: argparse.Namespace) -> int:
+    """What is not a classifier has its own figures, as its training printed them."""
+    from mediml.training.run import RunError, read, table
+
+    saved = read(arguments.model)
+    if (kind := saved.summary["kind"]) not in MODELS:
+        raise RunError(f"{arguments.model}: expected a run of 'mediml train' {', '.join(MODELS)}, got {kind!r}")
+    report = MODELS[kind].evaluate(saved, arguments)
+    text = json.dumps(report, indent=1, ensure_ascii=False)
+    if arguments.json == "-":
+        print(text)
+        return 0
+    print(f"model  {report['model']}, {kind} (weights {report['weights_sha256'][:12]})")
+    if not report["data_is_the_trained_on"]:
+        print("       other data than the model was trained on")
+    print(table(report), *(f"WARNING: {warning}" for warning in report["warnings"]), sep="\n")
+    print("Education, not for clinical use.")
+    if arguments.json:
+        Path(arguments.json).write_text(text + "\n", encoding="utf-8")
     return 0
 
 

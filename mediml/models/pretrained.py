@@ -20,13 +20,20 @@ from numpy.typing import NDArray
 
 from mediml import nn, tensor
 from mediml.models.cnn import CNN
+from mediml.models.gan import Discriminator, Generator
+from mediml.models.pix2pix import PatchDiscriminator, Translator
+from mediml.models.rnn import RNN
+from mediml.models.unet import UNet
 from mediml.utils.files import write_atomically
 
 __all__ = ["ARCHITECTURES", "CARD_KEYS", "ModelError", "Pretrained", "available", "build", "load", "save"]
 
 WEIGHTS = Path(__file__).resolve().parent / "weights"
 
-ARCHITECTURES = {"CNN": CNN}
+ARCHITECTURES: dict[str, type[nn.Module]] = {
+    architecture.__name__: architecture
+    for architecture in (CNN, RNN, Generator, Discriminator, UNet, Translator, PatchDiscriminator)
+}
 
 #: What every card says.
 CARD_KEYS = (
@@ -35,7 +42,13 @@ CARD_KEYS = (
 )  # fmt: skip
 
 _MAX_BYTES = 2**30
-_SIZE_LIMITS = {"in_channels": (1, 64), "num_classes": (2, 1000), "image_size": (4, 512)}
+#: What a card may ask for: a model is built before its weights are compared with it.
+_SIZE_LIMITS = {
+    "in_channels": (1, 64), "out_channels": (1, 64), "channels": (1, 64), "num_classes": (2, 1000),
+    "image_size": (4, 512), "input_size": (1, 100_000), "hidden_size": (1, 1024), "num_layers": (1, 8),
+    "latent": (1, 1024), "width": (1, 64), "widths": (1, 1024), "rank": (2, 3),
+}  # fmt: skip
+_MOST_VALUES = 8
 
 
 class ModelError(ValueError):
@@ -117,6 +130,8 @@ def build(architecture: Mapping[str, Any]) -> nn.Module:
         raise ModelError(f"architecture: expected one of {', '.join(ARCHITECTURES)}, got {name!r}")
     for key, (low, high) in _SIZE_LIMITS.items():
         values = options.get(key, low)
+        if isinstance(values, (list, tuple)) and len(values) > _MOST_VALUES:
+            raise ModelError(f"architecture: {key} expects at most {_MOST_VALUES} numbers, got {len(values)}")
         for value in values if isinstance(values, (list, tuple)) else [values]:
             if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
                 raise ModelError(f"architecture: {key} expects whole numbers from {low} to {high}, got {values!r}")

@@ -9,48 +9,25 @@
 Taught in lesson 09, training a CNN.
 """
 
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections.abc import Mapping
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 import mediml
 from mediml import from_numpy, nn, optim
 from mediml.data.augmentation import Augmentation
 from mediml.data.images import ImageData
-from mediml.data.loader import DataLoader, TensorDataset
+from mediml.data.loader import TensorDataset
 from mediml.evaluation import auc, macro_auc, softmax
 from mediml.models.predict import predict_logits
 from mediml.models.pretrained import build
-from mediml.training import checkpoint
-from mediml.training.history import History
+from mediml.training.base import Interrupted, Progress, Training, read_settings
+from mediml.training.history import COLUMNS, PANELS
 from mediml.training.settings import Result, Settings
 
 __all__ = ["Interrupted", "resume", "train"]
-
-
-class Interrupted(KeyboardInterrupt):
-    """Ctrl-C was pressed; everything up to the last finished step has been saved."""
-
-
-@dataclass
-class _Progress:
-    """Where a training stands. Everything here goes into a checkpoint."""
-
-    epoch: int = 0
-    step: int = 0
-    loss_sum: float = 0.0
-    correct: int = 0
-    best_epoch: int = 0
-    best_figures: tuple[float, float] = (-1.0, 0.0)
-    best_weights: dict[str, Any] = field(default_factory=dict)
 
 
 def train(
@@ -82,14 +59,9 @@ def train(
     Interrupted
         After Ctrl-C, once the state is saved; `resume` goes on from there, to the same bits.
     """
-    if out is not None:
-        out = Path(out)
-        if checkpoint.exists(out):
-            raise checkpoint.CheckpointError(
-                f"{out}: holds a training already; continue it with --resume, or choose another folder"
-            )
-        out.mkdir(parents=True, exist_ok=True)
-    return _Training(data, settings or Settings(), out, progress).run()
+    training = _Training(data, settings or Settings(), None if out is None else Path(out), progress)
+    training.begin()
+    return training.run()
 
 
 def resume(data: ImageData, out: Path, progress: bool = True, epochs: int | None = None) -> Result:
@@ -107,27 +79,24 @@ def resume(data: ImageData, out: Path, progress: bool = True, epochs: int | None
     CheckpointError
         If there is no checkpoint, it is damaged, or it is of other data.
     """
-    state = checkpoint.load(out)
-    settings = Settings(**state["settings"])
-    if epochs is not None:
-        if epochs < state["progress"]["epoch"]:
-            raise ValueError(
-                f"resume: epochs expects at least the {state['progress']['epoch']} that are done, got {epochs}"
-            )
-        settings = replace(settings, epochs=epochs)
+    settings, state = read_settings("cnn", Settings, out, epochs)
     training = _Training(data, settings, Path(out), progress)
     training.restore(state)
     return training.run()
 
 
-class _Training:
+class _Training(Training):
+    kind = "cnn"
+    columns, panels = COLUMNS, PANELS
+
     def __init__(self, data: ImageData, settings: Settings, out: Path | None, progress: bool) -> None:
-        self.data, self.settings, self.out, self.show_progress = data, settings, out, progress
+        super().__init__(settings, out, progress)
+        self.data, self.data_hash, self.data_name = data, data.content_sha256(), data.name
         mean, std = data.normalisation()
         height, width = data.image_size
         size = height if height == width else [height, width]
         self.preprocessing = {"size": size, "mean": list(mean), "std": list(std)}
-        self.images = data.train.arrays(mean, std)
+        self.dataset = TensorDataset(from_numpy(data.train.arrays(mean, std)), from_numpy(data.train.labels))
         self.val_images = data.val.arrays(mean, std)
         self.architecture = {
             "name": "CNN",
@@ -145,25 +114,22 @@ class _Training:
             )
         else:
             self.optimizer = optim.Adam(self.model.parameters(), lr=settings.lr)
+        self.parts = {"model": self.model, "optimizer": self.optimizer}
         self.augmentation = Augmentation() if settings.augment else None
-        self.progress, self.history = _Progress(), History()
 
     def run(self) -> Result:
-        progress, settings = self.progress, self.settings
-        with _ctrl_c_noted() as pressed:
-            # 5. Iterate.
-            for epoch in range(progress.epoch, settings.epochs):
-                for images, labels in self._batches(epoch):
-                    self._learn_from(images, labels)
-                    progress.step += 1
-                    if pressed.is_set():
-                        self._save_and_stop()
-                self._finish_epoch()
+        # 5. Iterate over batches and epochs.
+        self.model.train()
+        self.iterate()
+        progress = self.progress
         self.model.load_state_dict(progress.best_weights)
-        if self.out is not None:
-            self.history.write_picture(self.out)
         return Result(
-            self.model.eval(), self.architecture, self.preprocessing, settings, self.history, progress.best_epoch
+            self.model.eval(),
+            self.architecture,
+            self.preprocessing,
+            self.settings,
+            self.history,
+            progress.best_epoch,
         )
 
     def _learn_from(self, images: mediml.Tensor, labels: mediml.Tensor) -> None:
@@ -175,120 +141,37 @@ class _Training:
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
-        value = loss.item()
-        if not np.isfinite(value):
-            raise ValueError(
-                f"train: the loss became {value} in epoch {self.progress.epoch + 1}, step {self.progress.step + 1}; "
-                f"train with a smaller lr than {self.settings.lr:g}"
-            )
-        self.progress.loss_sum += value * len(labels)
-        self.progress.correct += int((scores.detach().numpy().argmax(1) == labels.numpy()).sum())
+        value = self._finite(loss.item())
+        correct = int((scores.detach().numpy().argmax(1) == labels.numpy()).sum())
+        self.progress.add(loss=value * len(labels), correct=correct)
 
-    def _batches(self, epoch: int) -> Iterator[tuple[mediml.Tensor, mediml.Tensor]]:
-        """The batches of an epoch from `progress.step` on. Seed, epoch and step alone decide order and augmentation."""
-        settings, start = self.settings, self.progress.step
-        order = np.random.default_rng([settings.seed, epoch]).permutation(len(self.data.train)).tolist()
-        dataset = TensorDataset(from_numpy(self.images), from_numpy(self.data.train.labels))
-        loader = DataLoader(dataset, settings.batch_size, sampler=order[start * settings.batch_size :])
-        self.model.train()
-        bar = tqdm(
-            loader,
-            f"epoch {epoch + 1}/{settings.epochs}",
-            initial=start,
-            total=start + len(loader),
-            disable=not self.show_progress,
-            leave=False,
-            unit="batch",
-        )
-        for step, (images, labels) in enumerate(bar, start):
-            if self.augmentation is not None:
-                changed = self.augmentation(images.numpy(), np.random.default_rng([settings.seed, epoch, step]))
-                images = from_numpy(changed)
-            yield images, labels
+    def _prepared(self, batch: Any, epoch: int, step: int) -> tuple[mediml.Tensor, mediml.Tensor]:
+        images, labels = batch
+        if self.augmentation is not None:
+            images = from_numpy(self.augmentation(images.numpy(), self._generator(epoch, step)))
+        return images, labels
 
-    def _finish_epoch(self) -> None:
-        progress, labels = self.progress, self.data.val.labels
+    def _figures(self) -> dict[str, float]:
+        sums, labels = self.progress.sums, self.data.val.labels
         logits = predict_logits(self.model, self.val_images)
         probabilities = softmax(logits)
         area = auc(labels, probabilities[:, 1]).value if logits.shape[1] == 2 else macro_auc(labels, probabilities)
         val_loss = float(-np.log(np.maximum(probabilities[np.arange(len(labels)), labels], 1e-300)).mean())
-        progress.epoch, progress.step = progress.epoch + 1, 0
-        self.history.rows.append(
-            {
-                "epoch": progress.epoch,
-                "train_loss": progress.loss_sum / len(self.data.train),
-                "train_accuracy": progress.correct / len(self.data.train),
-                "val_loss": val_loss,
-                "val_auc": area,
-                "val_accuracy": float((logits.argmax(1) == labels).mean()),
-            }
-        )
-        progress.loss_sum, progress.correct = 0.0, 0
-        if (area, -val_loss) > progress.best_figures:
-            progress.best_epoch, progress.best_figures = progress.epoch, (area, -val_loss)
-            progress.best_weights = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
-        if self.show_progress:
-            row = self.history.rows[-1]
-            tqdm.write(
-                f"epoch {row['epoch']:3d}/{self.settings.epochs}  loss {row['train_loss']:.4f}  "
-                f"validation: loss {val_loss:.4f}  AUC {area:.4f}"
-                + ("  best so far" if progress.best_epoch == progress.epoch else "")
-            )
-        self._save()
+        self._keep_if_best((area, -val_loss), self.model)
+        return {
+            "train_loss": sums["loss"] / len(self.data.train),
+            "train_accuracy": sums["correct"] / len(self.data.train),
+            "val_loss": val_loss,
+            "val_auc": area,
+            "val_accuracy": float((logits.argmax(1) == labels).mean()),
+        }
 
-    def _save(self) -> None:
-        if self.out is None:
-            return
-        checkpoint.save(
-            self.out,
-            {
-                "settings": asdict(self.settings),
-                "data": self.data.content_sha256(),
-                "progress": {f.name: getattr(self.progress, f.name) for f in fields(self.progress)},
-                "history": self.history.rows,
-                "random": mediml.get_rng_state(),
-                "model": self.model.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
-            },
-        )
-        self.history.write_table(self.out)
+    def _line(self, row: Mapping[str, Any]) -> str:
+        loss, val_loss, area = row["train_loss"], row["val_loss"], row["val_auc"]
+        return f"loss {loss:.4f}  validation: loss {val_loss:.4f}  AUC {area:.4f}"
 
-    def _save_and_stop(self) -> None:
-        self._save()
-        if self.out is not None:
-            self.history.write_picture(self.out)
-        where = f"epoch {self.progress.epoch + 1}, after batch {self.progress.step}"
-        raise Interrupted(
-            f"stopped in {where}; saved in {self.out}, continue with --resume" if self.out else f"stopped in {where}"
-        )
-
-    def restore(self, state: dict[str, Any]) -> None:
-        if state["data"] != self.data.content_sha256():
-            raise checkpoint.CheckpointError(
-                f"{self.out}: this training was begun with other images or labels than {self.data.name!r} holds; "
-                f"continue it with the same file"
-            )
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.progress, self.history = _Progress(**state["progress"]), History(state["history"])
-        mediml.set_rng_state(state["random"])
-
-
-@contextmanager
-def _ctrl_c_noted() -> Iterator[threading.Event]:
-    """An event that Ctrl-C sets, so that no step is cut in two; pressed again, it interrupts at once."""
-    pressed = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield pressed
-        return
-
-    def note(number: int, frame: FrameType | None) -> None:
-        if pressed.is_set():
-            raise KeyboardInterrupt
-        pressed.set()
-
-    former = signal.signal(signal.SIGINT, note)
-    try:
-        yield pressed
-    finally:
-        signal.signal(signal.SIGINT, former)
+    def _progress(self, state: Mapping[str, Any]) -> Progress:
+        state = dict(state)
+        if "loss_sum" in state:  # a checkpoint of mediml 0.1
+            state["sums"] = {"loss": state.pop("loss_sum"), "correct": state.pop("correct")}
+        return Progress(**state)

@@ -6,7 +6,30 @@ from typing import Any
 from mediml import nn
 from mediml.training.history import History
 
-__all__ = ["Result", "Settings"]
+__all__ = ["Result", "Settings", "expect_choice", "expect_positive", "expect_whole"]
+
+
+def expect_whole(settings: Any, **lowest: int) -> None:
+    """Refuse fields that are no whole numbers of at least the given ones."""
+    for name, low in lowest.items():
+        value = getattr(settings, name)
+        if isinstance(value, bool) or not isinstance(value, int) or value < low:
+            raise ValueError(f"settings: {name} expects a whole number of at least {low}, got {value!r}")
+
+
+def expect_positive(settings: Any, *names: str) -> None:
+    """Refuse fields that are no positive, finite numbers; None stands for no such limit."""
+    for name in names:
+        value = getattr(settings, name)
+        if value is not None and not 0 < value < float("inf"):
+            raise ValueError(f"settings: {name} expects a positive number, got {value!r}")
+
+
+def expect_choice(settings: Any, **choices: tuple[str, ...]) -> None:
+    """Refuse fields that are none of the given words."""
+    for name, words in choices.items():
+        if getattr(settings, name) not in words:
+            raise ValueError(f"settings: {name} expects one of {', '.join(words)}, got {getattr(settings, name)!r}")
 
 
 @dataclass(frozen=True)
@@ -36,12 +59,8 @@ class Settings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, low in (("epochs", 1), ("batch_size", 1), ("seed", 0)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < low:
-                raise ValueError(f"settings: {name} expects a whole number of at least {low}, got {value!r}")
-        if not 0 < self.lr < float("inf"):
-            raise ValueError(f"settings: lr expects a positive number, got {self.lr!r}")
+        expect_whole(self, epochs=1, batch_size=1, seed=0)
+        expect_positive(self, "lr")
         if not 0 <= self.weight_decay < float("inf"):
             raise ValueError(f"settings: weight_decay expects a number of at least 0, got {self.weight_decay!r}")
         if not 0 <= self.dropout < 1:

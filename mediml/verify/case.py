@@ -9,9 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-DRAWS = (
-    "normal", "uniform", "distinct", "ties", "integer", "probability", "scales", "far", "small", "given",
-)  # fmt: skip
+DRAWS = ("normal", "uniform", "distinct", "ties", "integer", "probability", "scales", "far", "small", "given")
 
 
 @dataclass(frozen=True)
@@ -25,8 +23,7 @@ class Array:
         ``"normal"``: mean 0, deviation 1. ``"uniform"``: in (0, 1). ``"distinct"``: no two values alike.
         ``"ties"``: few whole values, so that maxima tie. ``"integer"``: int64 in [low, high).
         ``"probability"``: positive, summing to 1 along axis 1 (axis 0 where there is no other). ``"scales"``: normal
-        times a power of 10 from 0.001 to 1000.
-        ``"far"``: mean 10000, deviation 1.
+        times a power of 10 from 0.001 to 1000. ``"far"``: mean 10000, deviation 1.
         ``"small"``: uniform in ±1 over the root of the last axis, as weights begin. ``"given"``: `values`.
     gradient : bool
         Whether the gradient for this argument is compared; never for integers.

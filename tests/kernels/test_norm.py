@@ -38,10 +38,10 @@ def test_batch_norm_by_hand(kernels):
 def test_batch_norm_gradient_by_hand(kernels):
     x, mean, var = np.array([[[-1.0, 1]], [[-1, 1]]]), np.zeros(1), np.ones(1)  # x_hat is x
     grad_y = np.array([[[4.0, 0]], [[0, 0]]])
-    grad_x, grad_weight, grad_bias = kernels.batch_norm_backward(grad_y, x, np.array([3.0]), mean, var, 0.0, True)
+    grad_x, grad_weight, grad_bias = kernels.batch_norm_backward_all(grad_y, x, np.array([3.0]), mean, var, 0.0, True)
     assert (grad_weight.tolist(), grad_bias.tolist()) == ([-4], [4])
     assert grad_x[:, 0].tolist() == [[3 * (4 - 1 - 1), 0], [3 * (0 - 1 - 1), 0]]
-    constant = kernels.batch_norm_backward(grad_y, x, np.array([3.0]), mean, var, 0.0, False)[0]
+    constant = kernels.batch_norm_backward_all(grad_y, x, np.array([3.0]), mean, var, 0.0, False)[0]
     assert constant[:, 0].tolist() == [[12, 0], [0, 0]]
 
 
@@ -67,7 +67,7 @@ def test_rms_norm_by_hand(kernels):
     y, square = kernels.rms_norm_forward(np.array([[3.0, 4, 0, 0]]), np.array([1.0, 2, 5, 5]), 0.0)
     assert square.tolist() == [6.25]
     np.testing.assert_allclose(y, [[1.2, 3.2, 0, 0]], rtol=1e-15)
-    grad_x, grad_weight = kernels.rms_norm_backward(
+    grad_x, grad_weight = kernels.rms_norm_backward_all(
         np.array([[1.0, 0, 0, 0]]), np.array([[3.0, 4, 0, 0]]), np.ones(4), square, 0.0
     )
     np.testing.assert_allclose(grad_weight, [1.2, 0, 0, 0], rtol=1e-15)
@@ -111,7 +111,7 @@ def test_batch_norm_equals_reference(shape, dtype):
     for (weight, bias), (mean, var) in itertools.product(parameters(shape[1], dtype), (own, running)):
         equal("batch_norm_forward", x, weight, bias, mean, var, EPS)
         for training in (True, False):
-            equal("batch_norm_backward", grad_y, x, weight, mean, var, 0.1, training, tolerance=1e-5)
+            equal("batch_norm_backward_all", grad_y, x, weight, mean, var, 0.1, training, tolerance=1e-5)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -121,7 +121,7 @@ def test_group_norm_equals_reference(shape, dtype):
     for groups in {1, 2, shape[1]} if shape[1] % 2 == 0 else {1, shape[1]}:
         for weight, bias in parameters(shape[1], dtype):
             _, mean, var = equal("group_norm_forward", x, groups, weight, bias, 0.1, tolerance=2e-5)
-            equal("group_norm_backward", grad_y, x, groups, weight, mean, var, 0.1, tolerance=1e-5)
+            equal("group_norm_backward_all", grad_y, x, groups, weight, mean, var, 0.1, tolerance=1e-5)
 
 
 @pytest.mark.parametrize("shape", [(4, 3), (2, 16), (3, 37), (1, 50), (300, 5), (5, 1)])
@@ -130,9 +130,9 @@ def test_row_norms_equal_reference(shape, dtype):
     x, grad_y = numbers(shape, 1, dtype) * 2 + 3, numbers(shape, 2, dtype)
     for weight, bias in parameters(shape[1], dtype):
         _, mean, var = equal("layer_norm_forward", x, weight, bias, EPS)
-        equal("layer_norm_backward", grad_y, x, weight, mean, var, 0.1, tolerance=1e-5)
+        equal("layer_norm_backward_all", grad_y, x, weight, mean, var, 0.1, tolerance=1e-5)
         _, square = equal("rms_norm_forward", x, weight, EPS)
-        equal("rms_norm_backward", grad_y, x, weight, square, EPS, tolerance=1e-5)
+        equal("rms_norm_backward_all", grad_y, x, weight, square, EPS, tolerance=1e-5)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -159,7 +159,7 @@ def test_a_mean_far_from_zero_costs_nothing(kernels, shape):
     np.testing.assert_allclose(var, exact.var(axes), rtol=1e-12)
     x_hat = (exact - exact.mean(axes, keepdims=True)) / np.sqrt(exact.var(axes, keepdims=True) + EPS)
     np.testing.assert_allclose(kernels.batch_norm_forward(x, None, None, mean, var, EPS), x_hat, rtol=0, atol=5e-7)
-    _, grad_weight, _ = kernels.batch_norm_backward(grad_y, x, None, mean, var, EPS, True)
+    _, grad_weight, _ = kernels.batch_norm_backward_all(grad_y, x, None, mean, var, EPS, True)
     np.testing.assert_allclose(grad_weight, (grad_y * x_hat).sum(axes), rtol=1e-6)
     y, row_mean, row_var = kernels.group_norm_forward(x.reshape(-1, 3, 50), 3, None, None, EPS)
     rows = exact.reshape(-1, 3, 50)
@@ -167,7 +167,7 @@ def test_a_mean_far_from_zero_costs_nothing(kernels, shape):
     np.testing.assert_allclose(y, x_hat, rtol=0, atol=5e-7)
     grads = rows * 0 + grad_y.reshape(rows.shape)
     inner = grads - grads.mean(2, keepdims=True) - x_hat * (grads * x_hat).mean(2, keepdims=True)
-    grad_x, _, _ = kernels.group_norm_backward(
+    grad_x, _, _ = kernels.group_norm_backward_all(
         grad_y.reshape(rows.shape), x.reshape(rows.shape), 3, None, row_mean, row_var, EPS
     )
     np.testing.assert_allclose(grad_x, inner / np.sqrt(rows.var(2, keepdims=True) + EPS), rtol=0, atol=2e-6)
@@ -206,7 +206,7 @@ def test_constant_numbers(kernels):
     assert np.isnan(kernels.group_norm_forward(x * 0 + 2, 1, None, None, 0.0)[0]).all()  # 0 / 0
     ones = np.ones((4, 1), np.float32)
     _, mean, var = kernels.layer_norm_forward(ones * 3, None, None, EPS)
-    assert (kernels.layer_norm_backward(ones, ones * 3, None, mean, var, EPS)[0] == 0).all()  # a set of one number
+    assert (kernels.layer_norm_backward_all(ones, ones * 3, None, mean, var, EPS)[0] == 0).all()  # a set of one number
 
 
 @BACKENDS
@@ -220,15 +220,15 @@ def test_nothing_in_nothing_out(kernels, shape):
     y, mean, var = kernels.group_norm_forward(x, 2, None, None, EPS)
     assert y.shape == shape and mean.shape == (N, 2)
     gradients = [
-        *kernels.group_norm_backward(x, x, 2, None, mean, var, EPS),
-        *kernels.batch_norm_backward(x, x, None, np.zeros(C), np.ones(C), EPS, True),
+        *kernels.group_norm_backward_all(x, x, 2, None, mean, var, EPS),
+        *kernels.batch_norm_backward_all(x, x, None, np.zeros(C), np.ones(C), EPS, True),
     ]
     assert [g.shape for g in gradients] == [shape, (C,), (C,)] * 2 and not any(g.any() for g in gradients)
     assert kernels.local_response_norm_backward_x(x, x, 3, 1.0, 0.75, 1.0).shape == shape
     rows = x.reshape(N, C) if shape[2] == 0 and N * C == 0 else np.zeros((N, 0))
     y, square = kernels.rms_norm_forward(rows, None, EPS)
     assert y.shape == rows.shape
-    assert kernels.rms_norm_backward(rows, rows, None, square, EPS)[1].shape == rows.shape[1:]
+    assert kernels.rms_norm_backward_all(rows, rows, None, square, EPS)[1].shape == rows.shape[1:]
 
 
 @BACKENDS
@@ -249,7 +249,7 @@ def four(kernels, x):
     return [
         kernels.batch_norm_forward(x, None, None, *statistics, EPS),
         kernels.group_norm_forward(x, 2, None, None, EPS)[0],
-        kernels.batch_norm_backward(x, x, None, *statistics, EPS, True)[0],
+        kernels.batch_norm_backward_all(x, x, None, *statistics, EPS, True)[0],
         kernels.local_response_norm_forward(x, 3, 1.0, 0.75, 1.0),
     ]
 
@@ -258,11 +258,11 @@ def everything(shape):
     x, grad_y = numbers(shape, 1, np.float32), numbers(shape, 2, np.float32)
     weight, mean, var = numbers(shape[1], 3, np.float32), *cpu.batch_norm_statistics(x)
     results = [mean, var, cpu.batch_norm_forward(x, weight, weight, mean, var, EPS)]
-    results += cpu.batch_norm_backward(grad_y, x, weight, mean, var, EPS, True)
+    results += cpu.batch_norm_backward_all(grad_y, x, weight, mean, var, EPS, True)
     y, mean, var = cpu.group_norm_forward(x, 2, weight, weight, EPS)
-    results += [y, mean, var, *cpu.group_norm_backward(grad_y, x, 2, weight, mean, var, EPS)]
+    results += [y, mean, var, *cpu.group_norm_backward_all(grad_y, x, 2, weight, mean, var, EPS)]
     y, square = cpu.rms_norm_forward(x[:, :, 0].copy(), weight, EPS)
-    results += [y, square, *cpu.rms_norm_backward(grad_y[:, :, 0].copy(), x[:, :, 0].copy(), weight, square, EPS)]
+    results += [y, square, *cpu.rms_norm_backward_all(grad_y[:, :, 0].copy(), x[:, :, 0].copy(), weight, square, EPS)]
     return [*results, cpu.local_response_norm_backward_x(grad_y, x, 3, 1.0, 0.75, 1.0)]
 
 
@@ -298,7 +298,7 @@ def rows(x):
 def group(groups):
     return (
         lambda k, x, w, b: k.group_norm_forward(x, groups, w, b, EPS)[0],
-        lambda k, g, x, w: k.group_norm_backward(
+        lambda k, g, x, w: k.group_norm_backward_all(
             g, x, groups, w, *k.group_norm_forward(x, groups, w, None, EPS)[1:], EPS
         ),
     )
@@ -306,18 +306,21 @@ def group(groups):
 
 #: By name the forward function of x, weight and bias, and the backward function of the cotangent, x and weight.
 GRADIENTS = {
-    "batch_norm": (batch, lambda k, g, x, w: k.batch_norm_backward(g, x, w, *k.batch_norm_statistics(x), EPS, True)),
-    "evaluated": (evaluated, lambda k, g, x, w: k.batch_norm_backward(g, x, w, *RUNNING, EPS, False)),
+    "batch_norm": (
+        batch,
+        lambda k, g, x, w: k.batch_norm_backward_all(g, x, w, *k.batch_norm_statistics(x), EPS, True),
+    ),
+    "evaluated": (evaluated, lambda k, g, x, w: k.batch_norm_backward_all(g, x, w, *RUNNING, EPS, False)),
     **{f"group_norm {groups}": group(groups) for groups in (1, 2, 6)},
     "layer_norm": (
         lambda k, x, w, b: k.layer_norm_forward(rows(x), w, b, EPS)[0],
-        lambda k, g, x, w: k.layer_norm_backward(
+        lambda k, g, x, w: k.layer_norm_backward_all(
             g, rows(x), w, *k.layer_norm_forward(rows(x), w, None, EPS)[1:], EPS
         ),
     ),
     "rms_norm": (
         lambda k, x, w, b: k.rms_norm_forward(rows(x), w, EPS)[0],
-        lambda k, g, x, w: k.rms_norm_backward(g, rows(x), w, k.rms_norm_forward(rows(x), w, EPS)[1], EPS),
+        lambda k, g, x, w: k.rms_norm_backward_all(g, rows(x), w, k.rms_norm_forward(rows(x), w, EPS)[1], EPS),
     ),
     "local_response_norm": (
         lambda k, x, w, b: k.local_response_norm_forward(x, 4, 0.9, 0.75, 1.2),
@@ -350,17 +353,17 @@ def test_gradients_neither_move_the_mean_nor_the_scale_of_their_set(kernels, L, 
     """Adding to all numbers of a set changes nothing, so the gradient sums to 0; scaling them hardly anything."""
     x, grad_y, weight = (numbers(shape, s, dtype) for s, shape in enumerate([(5, 4, L), (5, 4, L), (4,)]))
     statistics = kernels.batch_norm_statistics(x)
-    grad_x = kernels.batch_norm_backward(grad_y, x, weight, *statistics, 0.0, True)[0].astype(np.float64)
+    grad_x = kernels.batch_norm_backward_all(grad_y, x, weight, *statistics, 0.0, True)[0].astype(np.float64)
     small = 20 * x.size * np.finfo(dtype).eps
     np.testing.assert_allclose(grad_x.sum((0, 2)), 0, atol=small)
     np.testing.assert_allclose((grad_x * x).sum((0, 2)), 0, atol=small)
     _, mean, var = kernels.group_norm_forward(x, 2, weight, None, 0.0)
-    grad_x = kernels.group_norm_backward(grad_y, x, 2, weight, mean, var, 0.0)[0].astype(np.float64)
+    grad_x = kernels.group_norm_backward_all(grad_y, x, 2, weight, mean, var, 0.0)[0].astype(np.float64)
     np.testing.assert_allclose(grad_x.reshape(5, 2, -1).sum(2), 0, atol=small)
     np.testing.assert_allclose((grad_x * x).reshape(5, 2, -1).sum(2), 0, atol=small)
     x, grad_y = x.reshape(20, L), grad_y.reshape(20, L)
     square = kernels.rms_norm_forward(x, None, 0.0)[1]
-    grad_x = kernels.rms_norm_backward(grad_y, x, None, square, 0.0)[0].astype(np.float64)
+    grad_x = kernels.rms_norm_backward_all(grad_y, x, None, square, 0.0)[0].astype(np.float64)
     np.testing.assert_allclose((grad_x * x).sum(1), 0, atol=small)
 
 
@@ -380,15 +383,15 @@ X, ONES = np.zeros((2, 4, 3)), np.ones(4)
         ("batch_norm_forward", (X, None, ONES.astype("f"), ONES, ONES, EPS), TypeError, "bias expects .* float64"),
         ("batch_norm_forward", (X, None, None, ONES[:3], ONES, EPS), ValueError, r"mean expects the shape \(4,\)"),
         ("batch_norm_forward", (X, None, None, ONES, ONES.astype("f"), EPS), TypeError, "var expects a float64 array"),
-        ("batch_norm_backward", (X[:1], X, None, ONES, ONES, EPS, True), ValueError, "grad_y expects the shape of x"),
-        ("batch_norm_backward", (X.astype("f"), X, None, ONES, ONES, EPS, True), TypeError, "grad_y expects the dtype"),
+        ("batch_norm_backward_all", (X[:1], X, None, ONES, ONES, EPS, True), ValueError, "grad_y expects the shape"),
+        ("batch_norm_backward_all", (X.astype("f"), X, None, ONES, ONES, EPS, True), TypeError, "grad_y expects"),
         ("group_norm_forward", (X, 3, None, None, EPS), ValueError, "groups expects a number that divides the 4"),
         ("group_norm_forward", (X, 0, None, None, EPS), ValueError, "groups expects a number of at least 1, got 0"),
         ("group_norm_forward", (X, 2.0, None, None, EPS), TypeError, "groups expects an int, got 2.0"),
-        ("group_norm_backward", (X, X, 2, None, ONES, ONES, EPS), ValueError, r"mean expects the shape \(2, 2\)"),
+        ("group_norm_backward_all", (X, X, 2, None, ONES, ONES, EPS), ValueError, r"mean expects the shape \(2, 2\)"),
         ("layer_norm_forward", (X, None, None, EPS), ValueError, r"x expects 2 axes \(R, F\)"),
         ("layer_norm_forward", (X[0], None, ONES, EPS), ValueError, r"bias expects the shape \(3,\)"),
-        ("rms_norm_backward", (X[0], X[0], None, ONES[:3], EPS), ValueError, r"square expects the shape \(4,\)"),
+        ("rms_norm_backward_all", (X[0], X[0], None, ONES[:3], EPS), ValueError, r"square expects the shape \(4,\)"),
         ("local_response_norm_forward", (X, 0, 1.0, 1.0, 1.0), ValueError, "size expects a number of at least 1"),
         ("local_response_norm_backward_x", (X[:1], X, 1, 1.0, 1.0, 1.0), ValueError, "grad_y expects the shape of x"),
     ],

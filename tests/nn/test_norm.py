@@ -43,18 +43,24 @@ def test_without_momentum_the_mean_of_all_batches():
     np.testing.assert_allclose(layer.running_var.numpy(), np.mean([b.var(0, ddof=1) for b in batches], 0), atol=1e-6)
 
 
-def test_gradients_survive_a_later_update_of_the_buffers():
-    layer = nn.BatchNorm1d(3).eval()
-    x = tensor((4, 3), requires_grad=True)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_gradients_survive_a_later_update_of_the_buffers(dtype):
+    layer = nn.BatchNorm1d(3, dtype=dtype).eval()
+    x = mediml.tensor(numbers((4, 3), 0, dtype), requires_grad=True)
     y = layer(x)
-    expected = np.ones((4, 3)) / np.sqrt(1 + 1e-5)
     layer.train()
-    layer(tensor((6, 3), 1))  # changes the buffers in place
-    version = layer.running_mean._version
+    version = layer.running_var._version
+    layer(mediml.tensor(numbers((6, 3), 1, dtype)))  # changes the buffers in place
+    assert layer.running_var._version > version
     y.sum().backward()
-    np.testing.assert_allclose(x.grad.numpy(), expected, rtol=1e-6)
-    layer(tensor((6, 3), 2))
-    assert layer.running_mean._version > version
+    np.testing.assert_allclose(x.grad.numpy(), np.ones((4, 3)) / np.sqrt(1 + 1e-5), rtol=1e-6)
+
+
+def test_tracking_can_be_switched_off():
+    layer = nn.BatchNorm1d(3)
+    layer.track_running_stats = False
+    layer(tensor((5, 3)))
+    assert layer.running_mean.tolist() == [0, 0, 0] and layer.num_batches_tracked.item() == 0
 
 
 @pytest.mark.parametrize("name", ["input", "weight"])

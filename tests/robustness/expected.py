@@ -39,6 +39,9 @@ ANSWERED = [
         "PyTorch takes (1,) for one sample in one code path and refuses it in another",
     ),
     ("pad", "(input: axis 0 of size 0|all: empty)", "no channels or no batch: nothing to pad"),
+    ("pad", "input: axis . of size 0", "widened on one side and cropped on the other: PyTorch crops first"),
+    ("interpolate", "input: axis 1 of size 0", "mode area: PyTorch's backward alone refuses an empty result"),
+    ("pixel_(un)?shuffle", "(input: axis . of size 0|all: empty)", "PyTorch's backward alone refuses nothing at all"),
     ("cosine_similarity", "eps=(-1|nan)", "a lower bound that bounds nothing"),
     ("pdist", "p=nan", "the norm of no order is nan"),
     ("group_norm", "weight: None", "PyTorch's backward alone fails for a bias without a weight"),
@@ -78,7 +81,7 @@ DIFFERENT = [
     (
         "(batch|instance|group|layer|rms)_norm",
         ".*: (huge|inf|-inf|both infinities)",
-        "PyTorch's float32 sums of squares overflow; and where a weight is inf it adds the mean to the shift: inf - inf",
+        "PyTorch's float32 sums of squares overflow; where a weight is inf it adds the mean to the shift: inf - inf",
     ),
     ("local_response_norm", "beta=.*", "an infinite power: PyTorch's gradient is 0 * inf, ours 0"),
     ("softsign", ".*: uint8", "PyTorch lets 1 + 255 wrap to 0"),

@@ -54,7 +54,7 @@ def batch_norm(
 
     Notes
     -----
-    Formula: ``kernels.norm.reference.batch_norm_forward``, and the gradient with that of ``batch_norm_backward``.
+    Formula: ``kernels.norm.reference.batch_norm_forward``, and the gradient with that of ``batch_norm_backward_all``.
     """
     x = by_channel("batch_norm", input)
     _check_running("batch_norm", x, running_mean, running_var, needed=not training)
@@ -143,7 +143,7 @@ def _by_batch_norm(
     y = kernels.batch_norm_forward(x, scales, array_of(bias), mean, var, float(eps))
 
     def backward(grad_y: Any) -> tuple[Any, ...]:
-        grads = kernels.batch_norm_backward(grad_y.reshape(x.shape), x, scales, mean, var, float(eps), training)
+        grads = kernels.batch_norm_backward_all(grad_y.reshape(x.shape), x, scales, mean, var, float(eps), training)
         return shaped(grads, input, weight, bias)
 
     return record(op, y.reshape(input.shape), (input, weight, bias), backward, saved=(input, weight))

@@ -54,7 +54,7 @@ def layer_norm(
     y, mean, var = kernels.layer_norm_forward(x, scales, _flat(bias), float(eps))
 
     def backward(grad_y: Any) -> tuple[Any, ...]:
-        grads = kernels.layer_norm_backward(grad_y.reshape(matrix), x, scales, mean, var, float(eps))
+        grads = kernels.layer_norm_backward_all(grad_y.reshape(matrix), x, scales, mean, var, float(eps))
         return shaped(grads, input, weight, bias)
 
     return record("layer_norm", y.reshape(input.shape), (input, weight, bias), backward, saved=(input, weight))
@@ -134,7 +134,7 @@ def rms_norm(
     y, square = kernels.rms_norm_forward(x, scales, least)
 
     def backward(grad_y: Any) -> tuple[Any, ...]:
-        grads = kernels.rms_norm_backward(grad_y.reshape(matrix), x, scales, square, least)
+        grads = kernels.rms_norm_backward_all(grad_y.reshape(matrix), x, scales, square, least)
         return shaped(grads, input, weight)
 
     return record("rms_norm", y.reshape(input.shape), (input, weight), backward, saved=(input, weight))
@@ -186,7 +186,7 @@ def by_groups(
     y, mean, var = kernels.group_norm_forward(x, groups, scales, array_of(bias), float(eps))
 
     def backward(grad_y: Any) -> tuple[Any, ...]:
-        grads = kernels.group_norm_backward(grad_y.reshape(x.shape), x, groups, scales, mean, var, float(eps))
+        grads = kernels.group_norm_backward_all(grad_y.reshape(x.shape), x, groups, scales, mean, var, float(eps))
         return shaped(grads, input, weight, bias)
 
     output = record(op, y.reshape(input.shape), (input, weight, bias), backward, saved=(input, weight))

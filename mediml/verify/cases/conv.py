@@ -94,6 +94,21 @@ _PADS: list[tuple[tuple[int, ...], dict[str, Any]]] = [
 ]
 
 
+#: Sides of different widths, cropped on one side or both, for every rank and mode: before and after of each axis.
+_SIDES: list[tuple[tuple[int, ...], tuple[int, ...]]] = [
+    ((2, 6), (3, 1)),
+    ((1, 3, 7), (-2, 1)),
+    ((3, 5), (-1, -2)),
+    ((2, 4, 5), (2, 3, 1, 0)),
+    ((1, 2, 5, 6), (-1, 2, 3, -2)),
+    ((2, 1, 4, 7), (-2, -1, -1, -1)),
+    ((1, 2, 3, 4, 5), (1, 2, 0, 3, 2, 1)),
+    ((2, 4, 3, 5), (0, -1, 2, 2, -1, 1)),
+    ((1, 2, 4, 4, 4), (-1, -1, 1, 0, 0, -2)),
+    ((2, 1, 3, 2), (1, 1, 2, 2)),
+]
+
+
 def _convolutions(rank: int, geometries: list[Any]) -> list[Case]:
     cases = []
     for number, (x_shape, weight_shape, options) in enumerate(geometries):
@@ -109,4 +124,9 @@ CASES: list[Case] = [
     *_convolutions(2, _CONV_2D),
     *_convolutions(3, _CONV_3D),
     *(Case("pad", {"input": Array(shape)}, options) for shape, options in _PADS),
+    *(
+        Case("pad", {"input": Array(shape)}, {"pad": pad, "mode": mode})
+        for mode in ("constant", "reflect", "replicate", "circular")
+        for shape, pad in _SIDES
+    ),
 ]

@@ -1,0 +1,1 @@
+"""What `mediml train` and `mediml evaluate` do for each model; `common` is what they share."""

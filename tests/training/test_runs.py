@@ -1,0 +1,224 @@
+"""`mediml train {gan,pix2pix,unet,rnn}` and `mediml evaluate`, as a user runs them, and the figures they print."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from mediml import cli, nn
+from mediml.data.medmnist import save
+from mediml.data.noise import low_dose_data
+from mediml.data.synthetic import chest_xray_data
+from mediml.data.volumes import generated_volumes
+from mediml.training import gan_report, run, samples, translation_report
+from mediml.training.adversarial import GanSettings
+from mediml.training.quality import coverage, features, frechet, padded, to_signed, to_uint8, two_mode_data
+from mediml.training.sequence_tasks import load_task, measure
+from mediml.training.volumes import dice_of_volumes, segment, split
+from mediml.training.volumes import measure as measure_volumes
+
+COMMON = ("--epochs", "1", "--quiet", "--seed", "2")
+
+
+def _train(out, *words):
+    return cli.main(["train", words[0], "--out", str(out), *COMMON, *words[1:]])
+
+
+@pytest.fixture(scope="module")
+def chests(tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "chests.npz"
+    save(path, chest_xray_data(40, 16, 140))
+    return path
+
+
+def _words(kind, chests):
+    return {
+        "gan": ("gan", "--data", str(chests), "--width", "4", "--batch-size", "8"),
+        "two-modes": ("gan", "--data", "two-modes", "--width", "2", "--batch-size", "200"),
+        "pix2pix": ("pix2pix", "--pairs", "8", "--width", "2"),
+        "unet": ("unet", "--widths", "2", "4", "--batch-size", "64"),
+        "rnn": ("rnn", "--task", "adding", "--length", "6", "--count", "40", "--hidden", "4"),
+    }[kind]
+
+
+@pytest.mark.parametrize("kind", ["gan", "two-modes", "pix2pix", "unet", "rnn"])
+def test_train_and_evaluate(kind, chests, tmp_path, capsys):
+    words = _words(kind, chests)
+    assert _train(tmp_path / "run", *words) == 0
+    printed = capsys.readouterr().out
+    assert "measured on" in printed and "test split" in printed and "not for clinical use" in printed
+    names = {path.name for path in (tmp_path / "run").iterdir()}
+    assert {"model.safetensors", "model.json", "history.csv", "curves.png", "checkpoint.json"} <= names
+    pictures = {"gan": {"samples.gif", "samples.png", "neighbours.png"}, "pix2pix": {"invented.png"}}
+    assert pictures.get(words[0], set()) <= names
+    summary = json.loads((tmp_path / "run" / "model.json").read_text())
+    assert summary["kind"] == words[0] and summary["seed"] == 2
+    data = ("--data", str(chests)) if kind == "gan" else ()
+    figures = tmp_path / "figures.json"
+    assert cli.main(["evaluate", str(tmp_path / "run"), *data, "--json", str(figures)]) == 0
+    again = json.loads(figures.read_text())
+    assert again["data_is_the_trained_on"] is True
+    assert again["values"] == summary["figures"]["values"]
+    assert cli.main(["evaluate", str(tmp_path / "run"), *data, "--split", "val", "--json", "-"]) == 0
+    assert "val split" in capsys.readouterr().out
+    assert _train(tmp_path / "run", *words, "--resume") == 0
+    assert json.loads((tmp_path / "run" / "model.json").read_text()) == summary
+    assert _train(tmp_path / "run", *words, "--resume", "--lr", "0.5") == 2
+    assert "--lr: the training in" in capsys.readouterr().err
+    assert _train(tmp_path / "run", *words) == 2
+    assert "holds a training already" in capsys.readouterr().err
+
+
+def test_a_damaged_run_is_refused(chests, tmp_path, capsys):
+    assert _train(tmp_path, *_words("rnn", chests)) == 0
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    capsys.readouterr()
+    assert cli.main(["evaluate", str(tmp_path)]) == 2
+    assert "expected weights of sha256" in capsys.readouterr().err
+    with pytest.raises(run.RunError, match="holds no finished training"):
+        run.read(tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (("--task", "ecg", "--length", "9"), "--length: belongs to the task adding or parity, got ecg"),
+        (("--language", "zh"), "--language: belongs to the task sentences, got adding"),
+    ],
+)
+def test_options_of_another_task_are_refused(words, text, tmp_path, capsys):
+    assert _train(tmp_path, "rnn", *words) == 2
+    assert text in capsys.readouterr().err
+
+
+def test_sequences_of_a_perfect_and_a_constant_model():
+    adding = load_task("adding", train=4, val=4, test=4000, length=10)
+    targets = adding.splits["test"].targets.astype(np.float64)
+    perfect = measure(adding, "test", targets)["values"]
+    constant = measure(adding, "test", np.ones_like(targets))["values"]
+    assert perfect["mse"]["value"] == 0 and perfect["near"]["value"] == 1
+    assert constant["mse"]["low"] < 1 / 6 < constant["mse"]["high"]
+    assert constant["mse"]["value"] == pytest.approx(constant["mse_of_one"]["value"])
+    parity = load_task("parity", train=4, val=4, test=400)
+    labels = parity.splits["test"].targets
+    assert measure(parity, "test", np.eye(2)[labels])["values"]["accuracy"]["value"] == 1
+    even = measure(parity, "test", np.eye(2)[np.zeros_like(labels)])["values"]["accuracy"]
+    assert even["value"] == pytest.approx((labels == 0).mean()) and even["low"] < 0.5 < even["high"]
+
+
+def test_sentences_are_measured_beside_the_rule():
+    task = load_task("sentences", train=20, val=20, test=300)
+    part = task.splits["test"]
+    values = measure(task, "test", np.eye(3)[part.targets])["values"]
+    assert values["accuracy"]["value"] == values["accuracy_trap"]["value"] == 1
+    assert values["rule_trap"]["high"] < values["rule_plain"]["low"]
+    present = measure(task, "test", np.eye(3)[np.zeros(300, int)])["values"]
+    assert present["recall_positive"]["value"] == 1 and present["recall_negated"]["value"] == 0
+
+
+def test_the_ecg_is_measured_beside_persistence_and_a_linear_model():
+    task = load_task("ecg")
+    targets = task.splits["test"].targets.astype(np.float64)
+    values = measure(task, "test", targets)["values"]
+    assert values["rmse"]["value"] == 0
+    assert values["rmse_linear"]["value"] < values["rmse_persistence"]["value"]
+    now = task.splits["test"].inputs[:, -1, :1].astype(np.float64)
+    assert measure(task, "test", now)["values"]["rmse"]["value"] == values["rmse_persistence"]["value"]
+
+
+class _Copy(nn.Module):
+    """Scores that repeat the first channel's sign, or the labels hidden in it."""
+
+    def forward(self, x):
+        import mediml
+
+        labels = x.numpy()[:, x.shape[1] // 2].round().astype(np.int64)
+        return mediml.tensor(np.moveaxis(np.eye(3, dtype=np.float32)[labels], -1, 1))
+
+
+@pytest.mark.parametrize(
+    "architecture", [{"rank": 3}, {"rank": 2, "axis": 2, "context": 1}, {"rank": 2, "axis": 1, "context": 0}]
+)
+def test_a_perfect_and_an_empty_segmentation(architecture):
+    from dataclasses import replace
+
+    data = split(generated_volumes(2, 3, (16, 20, 18)))
+    hidden = [replace(volume, image=volume.label.astype(np.float32)) for volume in data.test]
+    masks = segment(_Copy(), architecture, hidden)
+    assert all((mask == volume.label).all() for mask, volume in zip(masks, data.test))
+    values = measure_volumes(masks, data.test, data.structures, "test", "x")["values"]
+    assert values["dice_whole"]["value"] == values["dice_anterior_lowest"]["value"] == 1
+    empty = dice_of_volumes([np.zeros_like(mask) for mask in masks], data.test, data.structures)
+    assert empty == {"anterior": [0] * 3, "posterior": [0] * 3, "whole": [0] * 3}
+
+
+def test_frechet_distance_of_images_to_themselves_and_to_noise():
+    data = chest_xray_data(300, 300, 10)
+    assert frechet(padded(data.train.images), data.train.images) == pytest.approx(0, abs=1e-6)
+    noise = np.random.default_rng(0).integers(0, 256, (300, 1, 32, 32)).astype(np.uint8)
+    assert frechet(noise, data.train.images) > 5 * frechet(data.val.images, data.train.images)
+    large = chest_xray_data(20, 1, 1, size=56)
+    assert features(large.train.images).shape == (20, 128)
+    with pytest.raises(ValueError, match="expected square images of"):
+        padded(np.zeros((2, 30, 30), np.uint8))
+
+
+def test_pixels_survive_the_players_scale():
+    values = np.arange(256, dtype=np.uint8).reshape(1, 1, 16, 16)
+    np.testing.assert_array_equal(to_uint8((to_signed(values) + 1) / 2), values)
+
+
+def test_a_generator_that_copies_or_collapses_is_told(monkeypatch):
+    data = two_mode_data(60, 60, 60)
+    images = {"copies": padded(data.train.images), "one": padded(data.test.images[data.test.labels == 0])}
+    found = {}
+    for name, made in images.items():
+        made = np.resize(made, (300, 1, 16, 16))
+        monkeypatch.setattr(gan_report, "generate", lambda generator, z, made=made: made[: len(z)])
+        found[name] = gan_report.measure(None, GanSettings(), data, "test")["values"]
+    assert found["copies"]["suspects"]["value"] == 1 and found["copies"]["closer"]["value"] > 0.99
+    assert found["copies"]["modes_covered"]["value"] == 2
+    assert found["one"]["modes_covered"]["value"] == 1
+    assert any("collapse" in text for text in gan_report.warnings_of(found["one"]))
+    assert any("copies" in text for text in gan_report.warnings_of(found["copies"]))
+    assert coverage(padded(data.test.images)).covered == 2
+
+
+def test_what_a_translator_invents_and_loses_is_counted():
+    data = low_dose_data(4, 4, 4, 32)
+    clear, ill = translation_report._twins(32, 40, 7)
+    lesion = (ill - clear)[:1]
+    compared = {
+        "Gaussian": lambda noisy: np.concatenate([clear, ill])[: len(noisy)] if len(noisy) == 50 else _truth(noisy),
+        "pix2pix": lambda noisy: clear + lesion if len(noisy) == 40 else noisy,
+    }
+
+    def _truth(noisy):
+        return clear
+
+    values = translation_report.inventions(compared, data, 32, 40, 7)
+    assert values["invented_pix2pix"]["value"] == 1 and values["invented_Gaussian"]["value"] == 0
+    assert values["lost_Gaussian"]["value"] == 1
+    assert any("not a measurement" in text and "100.0 %" in text for text in translation_report.warnings_of(values))
+
+
+def test_sheets_and_animations():
+    images = np.full((5, 1, 4, 6), 7, np.uint8)
+    sheet = samples.grid(images, 3, gap=1)
+    assert sheet.shape == (11, 22) and (sheet == 7).sum() == 5 * 24
+    assert samples.grid(np.zeros((2, 3, 4, 4), np.uint8), 2).shape[2] == 3
+    from io import BytesIO
+
+    from PIL import Image
+
+    film = Image.open(BytesIO(samples.animation([sheet, 255 - sheet, sheet], 2)))
+    assert film.n_frames == 3 and film.size == (44, 22)
+
+
+def test_figures_as_text():
+    entry = run.figure("error", (0.25), "mV", 2)
+    text = run.table({"measured_on": "x", "values": {"a": entry, "b": run.figure("none", None)}})
+    assert text.splitlines() == ["measured on x", "  error  0.25 mV", "  none   none"]
+    assert math.isclose(entry["value"], 0.25)
