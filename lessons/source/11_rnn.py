@@ -16,14 +16,14 @@
 # %% [markdown] tags=["zh"]
 # # 11 · 循环神经网络：带记忆的网络
 #
-# 心电图上单独一个采样点几乎什么也说明不了：0.2 mV 可能属于 P 波，可能属于 T 波，也可能在二者之间那个尖峰的脚下。它意味着
-# 什么，取决于**之前**发生了什么。血肌酐 150 µmol/L（在升还是在降？）是如此，报告里的词、容积图像里的层面也是如此。
-# **循环神经网络**（recurrent neural network，RNN）一步一步地读，随身带着一个**隐藏状态**：寥寥几个数，就是它对已读内容的
-# 记忆。
+# 心电图上单独一个采样点几乎什么也说明不了：0.2 mV 可能属于 P 波，可能属于 T 波，也可能在二者之间那个尖峰的脚下。它意味
+# 着什么，取决于**之前**发生了什么。血肌酐 150 µmol/L（在升还是在降？）是如此，报告里的词、容积图像里的层面也是如此。
+# **循环神经网络**（recurrent neural network，RNN）一步一步地读，随身带着一个**隐藏状态**：寥寥几个数，就是它对已读内容
+# 的记忆。
 #
-# **学完本课，你能够**从公式写出 Elman 网络，并手算它的前向与随时间反向传播；量出梯度在这条路上消失或爆炸得有多快，并说明
-# 原因；把梯度管住；在长短不一的序列上训练分类器，而且填充不会改变诊断；用审稿人会追问的基线来评判一个预报；还能从一段已发
-# 表的 RNN 程序里找出错误。
+# **学完本课，你能够**从公式写出 Elman 网络，并手算它的前向与随时间反向传播；量出梯度在这条路上消失或爆炸得有多快，并说
+# 明原因；把梯度管住；在长短不一的序列上训练分类器，而且填充不会改变诊断；用审稿人会追问的基线来评判一个预报；还能从一段
+# 已发表的 RNN 程序里找出错误。
 #
 # **用时**：90 分钟。**先修**：第 05 课（tanh）、第 08 课（记录带）、第 09 课（训练）。
 
@@ -53,8 +53,8 @@ from mediml.utils.data import DataLoader, TensorDataset
 # %% [markdown] tags=["zh"]
 # ## 1 什么是序列
 #
-# 下面的心电图随 `pydicom` 而来：十二个导联，十秒钟，一位患者。（文件里写着“窦性心律，正常心电图”。）我们取 II 导联，每十个
-# 采样点取平均，得到每秒 100 个点。
+# 下面的心电图随 `pydicom` 而来：十二个导联，十秒钟，一位患者。（文件里写着“窦性心律，正常心电图”。）我们取 II 导联，每
+# 十个采样点取平均，得到每秒 100 个点。
 
 # %%
 recording = ecg_recording()
@@ -93,8 +93,8 @@ assert np.array_equal(np.sort(lead), np.sort(shuffled))
 # | CT volume | a slice | features of the slice | where does the bleeding begin? (lesson 12) |
 
 # %% [markdown] tags=["zh"]
-# 凡是只数数值的办法，都看不见次序；而这里次序就是一切：次序打乱，这位患者就没有心跳了。一步是什么、一步里有什么，任务各不
-# 相同；算法却是同一个：
+# 凡是只数数值的办法，都看不见次序；而这里次序就是一切：次序打乱，这位患者就没有心跳了。一步是什么、一步里有什么，任务各
+# 不相同；算法却是同一个：
 #
 # | 序列 | 一步 $t$ | 这一步的数 $x_t$ | 问题 |
 # |---|---|---|---|
@@ -120,8 +120,8 @@ assert np.array_equal(np.sort(lead), np.sort(shuffled))
 # | $W_{hh}$ | from state to state | $F_{hid} \times F_{hid}$ | `weight_hh_l0` |
 # | $b_{ih}, b_{hh}$ | biases; one would do, PyTorch keeps two | $F_{hid}$ | `bias_ih_l0`, `bias_hh_l0` |
 #
-# Drawn as a loop it looks mysterious; **unrolled** in time it is a deep network like any other, with one layer per step.
-# Two things are special: an input enters at every layer, and **all layers share the same weights**.
+# Drawn as a loop it looks mysterious; **unrolled** in time it is a deep network like any other, with one layer per
+# step. Two things are special: an input enters at every layer, and **all layers share the same weights**.
 
 # %% [markdown] tags=["zh"]
 # ## 2 公式
@@ -182,8 +182,8 @@ assert count == 32 * 12 + 32 * 32 + 2 * 32
 # %% [markdown] tags=["zh"]
 # ## 3 手算
 #
-# 每步一个数，状态一个数，共三步；$w_{ih} = 1$，$w_{hh} = \tfrac12$，没有偏置，$h_0 = 0$。输入特意选得让曲线得出整齐的数：
-# $\tanh(\ln 2) = \frac{2 - 1/2}{2 + 1/2} = 0.6$，$\tanh(\ln 3) = \frac{3 - 1/3}{3 + 1/3} = 0.8$。
+# 每步一个数，状态一个数，共三步；$w_{ih} = 1$，$w_{hh} = \tfrac12$，没有偏置，$h_0 = 0$。输入特意选得让曲线得出整齐的
+# 数：$\tanh(\ln 2) = \frac{2 - 1/2}{2 + 1/2} = 0.6$，$\tanh(\ln 3) = \frac{3 - 1/3}{3 + 1/3} = 0.8$。
 #
 # | $t$ | $x_t$ | $a_t = x_t + \tfrac12 h_{t-1}$ | $h_t = \tanh a_t$ |
 # |---|---|---|---|
@@ -218,7 +218,8 @@ assert np.allclose(states.detach().numpy().ravel(), [0.6, 0.8, 0.6])
 # hardly remembers the first. Section 7 makes a measurement of that.
 
 # %% [markdown] tags=["zh"]
-# 现在往回走。损失就取最后的状态 $\mathcal L = h_3$，于是梯度从 1 开始。往回带它的是两条规则，一条穿过曲线，一条穿过权重：
+# 现在往回走。损失就取最后的状态 $\mathcal L = h_3$，于是梯度从 1 开始。往回带它的是两条规则，一条穿过曲线，一条穿过权
+# 重：
 #
 # $$ \delta_t = \frac{\partial \mathcal L}{\partial a_t} = (1 - h_t^2)\,\frac{\partial \mathcal L}{\partial h_t},
 #    \qquad \frac{\partial \mathcal L}{\partial h_{t-1}} = w_{hh}\,\delta_t $$
@@ -259,8 +260,8 @@ show_source(reference._elman)
 # compute all its outputs at once; a recurrent network has to wait for itself. Keep this in mind for section 6.
 
 # %% [markdown] tags=["zh"]
-# 对 $t$ 的循环在**最外层**，而且只能如此：第 2 步要用第 1 步的结果。卷积可以把所有输出同时算出来，循环网络却得等自己。读到第
-# 6 节时请记起这一点。
+# 对 $t$ 的循环在**最外层**，而且只能如此：第 2 步要用第 1 步的结果。卷积可以把所有输出同时算出来，循环网络却得等自己。
+# 读到第 6 节时请记起这一点。
 
 # %%
 h_0 = np.zeros((1, 1))
@@ -289,7 +290,8 @@ assert np.allclose(y.ravel(), [0.6, 0.8, 0.6]) and np.allclose(h_n, 0.6)
 # %% [markdown] tags=["zh"]
 # ## 5 沿时间往回走
 #
-# 单元一多，数变成向量，权重变成矩阵，往回走时要转置。流进每个状态的梯度有两股：这一步的输出给的 $g_t$，以及后一步传来的：
+# 单元一多，数变成向量，权重变成矩阵，往回走时要转置。流进每个状态的梯度有两股：这一步的输出给的 $g_t$，以及后一步传来
+# 的：
 #
 # $$ \frac{\partial \mathcal L}{\partial h_t} = g_t + W_{hh}^{\top}\,\delta_{t+1}, \qquad
 #    \delta_t = \frac{\partial \mathcal L}{\partial h_t} \odot (1 - h_t \odot h_t) $$
@@ -299,7 +301,8 @@ assert np.allclose(y.ravel(), [0.6, 0.8, 0.6]) and np.allclose(h_n, 0.6)
 #    \frac{\partial \mathcal L}{\partial b} = \sum_t \delta_t, \quad
 #    \frac{\partial \mathcal L}{\partial x_t} = W_{ih}^{\top}\,\delta_t $$
 #
-# 代码里，`grad_h` 是第一个量，`grad_a` 就是 $\delta_t$，`spread` 把其余各项累加起来。图中的虚线是梯度的来路，一步比一步细。
+# 代码里，`grad_h` 是第一个量，`grad_a` 就是 $\delta_t$，`spread` 把其余各项累加起来。图中的虚线是梯度的来路，一步比一步
+# 细。
 
 # %%
 alt = ("The unrolled network; dashed, thinner and thinner, the gradient from the loss at the last step to the first.",
@@ -316,8 +319,8 @@ show_source(reference._elman_backward)
 # direction, and compare the change with what the gradient predicts. Every argument gets its turn.
 
 # %% [markdown] tags=["zh"]
-# 检验办法与第 08 课相同：输出与随机的 $g$ 作内积，让某个参数沿随机方向动一点，看实际的变化与梯度预言的是否一致。每个参数都
-# 轮到一次。
+# 检验办法与第 08 课相同：输出与随机的 $g$ 作内积，让某个参数沿随机方向动一点，看实际的变化与梯度预言的是否一致。每个参
+# 数都轮到一次。
 
 # %%
 rng = np.random.default_rng(11)
@@ -339,8 +342,8 @@ for (name, value), gradient in zip(values.items(), gradients):
 # both because the library for graphics cards that it calls (cuDNN) has both, and a file of weights must fit.
 
 # %% [markdown] tags=["zh"]
-# 最后两个梯度是同一组数：两个偏置永远只是相加，谁也分不清谁。PyTorch 两个都留着，是因为它所调用的显卡库（cuDNN）有两个，权重
-# 文件必须对得上。
+# 最后两个梯度是同一组数：两个偏置永远只是相加，谁也分不清谁。PyTorch 两个都留着，是因为它所调用的显卡库（cuDNN）有两
+# 个，权重文件必须对得上。
 
 # %% [markdown] tags=["en"]
 # ## 6 The fast kernel, and what changed
@@ -354,13 +357,13 @@ print(cpu.__doc__)
 # %% [markdown] tags=["en"]
 # Steps cannot be shared out among threads, for each needs the one before; but sequences can. And only half of the
 # arithmetic really has to wait: $W_{ih}\,x_t$ contains no state, so it is one large matrix product for all steps, made
-# beforehand. What remains in the loop is $W_{hh}\,h_{t-1}$, for eight sequences at a time. Same numbers, with and without
-# that (sequences of different lengths included):
+# beforehand. What remains in the loop is $W_{hh}\,h_{t-1}$, for eight sequences at a time. Same numbers, with and
+# without that (sequences of different lengths included):
 
 # %% [markdown] tags=["zh"]
-# 各步不能分给几个线程，因为每一步都要等前一步；各条序列却可以。而且只有一半计算真的要等：$W_{ih}\,x_t$ 里没有状态，可以事先
-# 合成一个大的矩阵乘法，一次算完所有步。留在循环里的只有 $W_{hh}\,h_{t-1}$，每次算八条序列。数值与朴素版本相同（长短不一的
-# 序列也在内）：
+# 各步不能分给几个线程，因为每一步都要等前一步；各条序列却可以。而且只有一半计算真的要等：$W_{ih}\,x_t$ 里没有状态，可以
+# 事先合成一个大的矩阵乘法，一次算完所有步。留在循环里的只有 $W_{hh}\,h_{t-1}$，每次算八条序列。数值与朴素版本相同（长短
+# 不一的序列也在内）：
 
 # %%
 T, N, F_in, F_hid = 50, 7, 12, 33
@@ -386,8 +389,8 @@ assert all(same) and len(same) == 8
 #
 # with $\sigma$ the largest singular value of $W_{hh}$. A number smaller than 1 to a high power is 0; one that is larger
 # is huge. To see it pure we take $W_{hh} = \rho\,Q$ with $Q$ a rotation, so that every singular value and the absolute
-# value of every eigenvalue (the **spectral radius**) is $\rho$; small random inputs; 60 steps; 64 units. **Predict** for
-# $\rho = 0.9$, $1$, $1.1$ and $2$: which of the four gradients die, which grow?
+# value of every eigenvalue (the **spectral radius**) is $\rho$; small random inputs; 60 steps; 64 units. **Predict**
+# for $\rho = 0.9$, $1$, $1.1$ and $2$: which of the four gradients die, which grow?
 
 # %% [markdown] tags=["zh"]
 # ## 7 梯度沿时间怎样变化：量一量
@@ -399,8 +402,8 @@ assert all(same) and len(same) == 8
 #    \left\lVert \frac{\partial \mathcal L}{\partial h_T} \right\rVert $$
 #
 # 其中 $\sigma$ 是 $W_{hh}$ 的最大奇异值。小于 1 的数乘方多次，就是 0；大于 1 的，就大得惊人。为了看得纯粹，取
-# $W_{hh} = \rho\,Q$，$Q$ 是一个旋转，于是所有奇异值、所有特征值的模（即**谱半径**）都等于 $\rho$；输入是小的随机数；60 步，
-# 64 个单元。**先猜**：$\rho = 0.9$、$1$、$1.1$、$2$，四个梯度里哪几个消失，哪几个增长？
+# $W_{hh} = \rho\,Q$，$Q$ 是一个旋转，于是所有奇异值、所有特征值的模（即**谱半径**）都等于 $\rho$；输入是小的随机数；60
+# 步，64 个单元。**先猜**：$\rho = 0.9$、$1$、$1.1$、$2$，四个梯度里哪几个消失，哪几个增长？
 
 # %%
 T, N, F_hid = 60, 16, 64
@@ -432,14 +435,14 @@ assert (relative[0.9, 0.1] <= 0.9**back * 1.001).all() and relative[2.0, 0.1][-1
 
 # %% [markdown] tags=["en"]
 # Two surprises. At $\rho = 1$, where the bound promises nothing lost, the gradient **vanishes** all the same: the other
-# factor, $1 - h^2$, is below 1 as soon as the state is not 0. And at $\rho = 2$ it grows by far less than $2^{60} \approx
-# 10^{18}$: large states saturate, $1 - h^2$ becomes small and brakes. One value of $\rho$ that keeps the balance does not
-# exist, since it depends on the data. Louder inputs, same weights:
+# factor, $1 - h^2$, is below 1 as soon as the state is not 0. And at $\rho = 2$ it grows by far less than
+# $2^{60} \approx 10^{18}$: large states saturate, $1 - h^2$ becomes small and brakes. One value of $\rho$ that keeps
+# the balance does not exist, since it depends on the data. Louder inputs, same weights:
 
 # %% [markdown] tags=["zh"]
-# 有两处出人意料。$\rho = 1$ 时，上界说可以一点不丢，梯度却照样**消失**：只要状态不是 0，另一个因子 $1 - h^2$ 就小于 1。而
-# $\rho = 2$ 时，增长远不到 $2^{60} \approx 10^{18}$：状态一大就饱和，$1 - h^2$ 变小，踩住了刹车。能保持平衡的固定的 $\rho$
-# 并不存在，因为它还取决于数据。权重不变，输入大一些：
+# 有两处出人意料。$\rho = 1$ 时，上界说可以一点不丢，梯度却照样**消失**：只要状态不是 0，另一个因子 $1 - h^2$ 就小于 1。
+# 而 $\rho = 2$ 时，增长远不到 $2^{60} \approx 10^{18}$：状态一大就饱和，$1 - h^2$ 变小，踩住了刹车。能保持平衡的固定的
+# $\rho$ 并不存在，因为它还取决于数据。权重不变，输入大一些：
 
 # %%
 for loud in (0.1, 0.5):
@@ -447,22 +450,22 @@ for loud in (0.1, 0.5):
 assert relative[1.0, 0.5][-1] < 1e-4 * relative[1.0, 0.1][-1]
 
 # %% [markdown] tags=["en"]
-# What does this mean for learning? If $\partial \mathcal L/\partial h_t$ is a millionth, then so is everything that step
-# $t$ contributes to the gradient of the weights. The network *could* store what it saw sixty steps ago, but it never
-# hears that it should: what lies near drowns what lies far. This is the **vanishing gradient**; the opposite is the **exploding
-# gradient**, and section 8 tames it.
+# What does this mean for learning? If $\partial \mathcal L/\partial h_t$ is a millionth, then so is everything that
+# step $t$ contributes to the gradient of the weights. The network *could* store what it saw sixty steps ago, but it
+# never hears that it should: what lies near drowns what lies far. This is the **vanishing gradient**; the opposite is
+# the **exploding gradient**, and section 8 tames it.
 #
 # **A look ahead.** Lesson 12 builds a network with a second state that is passed on by *addition*, under the control of
 # gates: the LSTM. We measure how strongly the input at step $t$ moves the last state, for networks with the random
 # weights with which PyTorch lets them begin. **Predict:** is the LSTM better?
 
 # %% [markdown] tags=["zh"]
-# 这对学习意味着什么？若 $\partial \mathcal L/\partial h_t$ 只剩百万分之一，那么第 $t$ 步对权重梯度的贡献也只剩百万分之一。网
-# 络**本可以**记住六十步之前所见，却从来没有人告诉它该记：近处的声音，盖过了远处的。这就是**梯度消失**；反过来是**梯度爆炸**，第 8 节来
-# 制服它。
+# 这对学习意味着什么？若 $\partial \mathcal L/\partial h_t$ 只剩百万分之一，那么第 $t$ 步对权重梯度的贡献也只剩百万分之
+# 一。网络**本可以**记住六十步之前所见，却从来没有人告诉它该记：近处的声音，盖过了远处的。这就是**梯度消失**；反过来是
+# **梯度爆炸**，第 8 节来制服它。
 #
-# **先看一眼后面的内容。** 第 12 课要造一个网络，它有第二个状态，靠**加法**往下传，由门来控制：LSTM。我们来量第 $t$ 步的输入对
-# 最后的状态有多大影响，各网络用 PyTorch 默认的随机初值。**先猜**：LSTM 更好吗？
+# **先看一眼后面的内容。** 第 12 课要造一个网络，它有第二个状态，靠**加法**往下传，由门来控制：LSTM。我们来量第 $t$ 步的
+# 输入对最后的状态有多大影响，各网络用 PyTorch 默认的随机初值。**先猜**：LSTM 更好吗？
 
 # %%
 mediml.manual_seed(11)
@@ -490,12 +493,14 @@ assert reach["RNN"][-1] < 1e-10 and reach["LSTM"][-1] < 1e-10 and reach["LSTM, $
 
 # %% [markdown] tags=["en"]
 # Not as it comes (nor is the plain one any better: PyTorch draws weights between $\pm 1/\sqrt{F_{hid}}$, which makes
-# $\rho$ about 0.6). The LSTM's forget gate begins half open and halves what is remembered at every step, as if nothing had been gained. Only with the gate's bias set to 3 (open to 95 %) does the gradient reach back sixty steps. An architecture
-# makes remembering *possible*; the weights must do it. More in lesson 12.
+# $\rho$ about 0.6). The LSTM's forget gate begins half open and halves what is remembered at every step, as if nothing
+# had been gained. Only with the gate's bias set to 3 (open to 95 %) does the gradient reach back sixty steps. An
+# architecture makes remembering *possible*; the weights must do it. More in lesson 12.
 
 # %% [markdown] tags=["zh"]
-# 默认初值下并不（朴素的 RNN 也一样：PyTorch 在 $\pm 1/\sqrt{F_{hid}}$ 之间取权重，$\rho$ 约为 0.6）：LSTM 的遗忘门起初半开，每走一步，记忆就减半，等于什么也没赚到。把这个门的偏置设为 3（打开 95 %），梯度才能回到六
-# 十步之前。结构只是让记住成为**可能**，真正去记的是权重。详见第 12 课。
+# 默认初值下并不（朴素的 RNN 也一样：PyTorch 在 $\pm 1/\sqrt{F_{hid}}$ 之间取权重，$\rho$ 约为 0.6）：LSTM 的遗忘门起初
+# 半开，每走一步，记忆就减半，等于什么也没赚到。把这个门的偏置设为 3（打开 95 %），梯度才能回到六十步之前。结构只是让记
+# 住成为**可能**，真正去记的是权重。详见第 12 课。
 
 # %% [markdown] tags=["en"]
 # ## 8 When it explodes: clipping and truncation
@@ -507,8 +512,9 @@ assert reach["RNN"][-1] < 1e-10 and reach["LSTM"][-1] < 1e-10 and reach["LSTM, $
 # %% [markdown] tags=["zh"]
 # ## 8 梯度爆炸时：裁剪与截断
 #
-# 一个单元，输入恒为 0.3，从 $h_0 = -1$ 出发，走五十步，目标 0.5。把损失看作唯一的权重 $w_{hh}$ 的函数，它有一道**悬崖**：
-# 小于 1.6，状态来得及从负数里爬出来；再大，就永远留在那里。（下面的单元同时跑 601 个这样的网络：一个矩阵为对角阵的网络。）
+# 一个单元，输入恒为 0.3，从 $h_0 = -1$ 出发，走五十步，目标 0.5。把损失看作唯一的权重 $w_{hh}$ 的函数，它有一道**悬
+# 崖**：小于 1.6，状态来得及从负数里爬出来；再大，就永远留在那里。（下面的单元同时跑 601 个这样的网络：一个矩阵为对角阵
+# 的网络。）
 
 # %%
 w = np.linspace(0, 3, 601)
@@ -519,7 +525,10 @@ loss = (units(x, h_0)[1] - 0.5) ** 2
 loss.sum().backward()
 slope = np.diag(units.weight_hh_l0.grad.numpy())
 cliff = int(np.abs(slope).argmax())
-alt = ("Loss over the weight: low up to 1.6, then a vertical wall.", "损失随权重的变化：到 1.6 为止很低，随后一堵直立的墙。")
+alt = (
+    "Loss over the weight: low up to 1.6, then a vertical wall.",
+    "损失随权重的变化：到 1.6 为止很低，随后一堵直立的墙。",
+)
 show_curves(w, {"": loss.detach().numpy().ravel()}, alt, "$w_{hh}$", r"$\mathcal{L}$", marks=[w[cliff]])
 print(f"slope at w = {w[cliff]:.3f}: {slope[cliff]:.0f}; half of all slopes are below {np.median(np.abs(slope)):.2f}")
 assert 1.6 < w[cliff] < 1.7 and slope[cliff] > 100
@@ -548,12 +557,14 @@ for limit in (None, 1.0):
     norm = clip_grad_norm_([unit.weight_hh_l0], np.inf if limit is None else limit).item()
     optimizer.step()
     after = ((unit(x, h_0[..., :1])[1] - 0.5) ** 2).item()
-    print(f"limit {limit}: norm before {norm:.0f}, weight after the step {unit.weight_hh_l0.item():.2f}, loss {after:.2f}")
+    print(
+        f"limit {limit}: norm before {norm:.0f}, weight after the step {unit.weight_hh_l0.item():.2f}, loss {after:.2f}"
+    )
 assert after < 0.25
 
 # %% [markdown] tags=["en"]
-# The function returns the norm *before* clipping: write it down at each step; a run whose norm is clipped every time has
-# another problem. And clipping is no cure for vanishing: nothing times anything is nothing.
+# The function returns the norm *before* clipping: write it down at each step; a run whose norm is clipped every time
+# has another problem. And clipping is no cure for vanishing: nothing times anything is nothing.
 #
 # **Truncation.** A monitor records for days. BPTT over a million steps would have to keep a million states. One cuts
 # instead: run $k$ steps, go back, and start the next $k$ from the last state **detached** from the tape. The state is
@@ -561,11 +572,12 @@ assert after < 0.25
 # At how many steps does the input receive a gradient?
 
 # %% [markdown] tags=["zh"]
-# 函数返回的是裁剪**之前**的范数：每一步都记下来；如果次次都在裁，毛病就在别处。另外，裁剪治不了梯度消失：零乘什么都是零。
+# 函数返回的是裁剪**之前**的范数：每一步都记下来；如果次次都在裁，毛病就在别处。另外，裁剪治不了梯度消失：零乘什么都是
+# 零。
 #
-# **截断。** 监护仪一记就是几天。对一百万步做 BPTT，就得存一百万个状态。于是把它切开：走 $k$ 步，往回走一次，再从最后的状态出
-# 发走下一个 $k$ 步，但这个状态要先从记录带上**摘下来**（`detach`）。状态传下去，梯度不传。**先猜**：六十步切成三段，每段二十
-# 步，损失在最末尾，有多少步的输入能得到梯度？
+# **截断。** 监护仪一记就是几天。对一百万步做 BPTT，就得存一百万个状态。于是把它切开：走 $k$ 步，往回走一次，再从最后的
+# 状态出发走下一个 $k$ 步，但这个状态要先从记录带上**摘下来**（`detach`）。状态传下去，梯度不传。**先猜**：六十步切成三
+# 段，每段二十步，损失在最末尾，有多少步的输入能得到梯度？
 
 # %%
 guess = None
@@ -582,11 +594,12 @@ for cut in (60, 20):
 assert np.allclose(received[60][40:], received[20][40:]) and not received[20][:40].any()
 
 # %% [markdown] tags=["en"]
-# For the steps inside the last piece nothing changed. For those before there is exactly nothing, not even rounding: what
-# lies further back than $k$ can be *used* if the state happens to carry it, but not *learned*.
+# For the steps inside the last piece nothing changed. For those before there is exactly nothing, not even rounding:
+# what lies further back than $k$ can be *used* if the state happens to carry it, but not *learned*.
 
 # %% [markdown] tags=["zh"]
-# 最后一段之内，梯度不变；再往前，则分毫没有，连舍入误差也没有：比 $k$ 步更早的东西，状态若碰巧带着，还能**用**；要**学**，却学不到。
+# 最后一段之内，梯度不变；再往前，则分毫没有，连舍入误差也没有：比 $k$ 步更早的东西，状态若碰巧带着，还能**用**；要
+# **学**，却学不到。
 
 # %% [markdown] tags=["en"]
 # ## 9 A classifier, and three kinds of labels
@@ -598,22 +611,22 @@ assert np.allclose(received[60][40:], received[20][40:]) and not received[20][:4
 # %% [markdown] tags=["zh"]
 # ## 9 一个分类器，三种标签
 #
-# 许多入门文章都印着这样一个循环分类器：十个符号，每个对应一个学得的 50 维向量（**词嵌入**）；两个循环层；取最后的状态；输出两
-# 个得分。它的训练数据是随机数，**根本没有标签**，训练循环却向它要标签。改正之后的网络如下：
+# 许多入门文章都印着这样一个循环分类器：十个符号，每个对应一个学得的 50 维向量（**词嵌入**）；两个循环层；取最后的状态；
+# 输出两个得分。它的训练数据是随机数，**根本没有标签**，训练循环却向它要标签。改正之后的网络如下：
 
 # %%
 show_source(RNN.features, RNN.forward)
 
 # %% [markdown] tags=["en"]
 # To give it something to learn, read the ten symbols as codes of events in a patient's record, ten events each, in
-# order. Code 7: *an allergic reaction to contrast agent was noted*. Code 3: *contrast agent was given*. **Alarm** (class
-# 1) if contrast agent was given **after** a reaction. The records are random, the rule is known: nothing medical can be
-# concluded, but whether the network has found the rule can be checked exactly.
+# order. Code 7: *an allergic reaction to contrast agent was noted*. Code 3: *contrast agent was given*. **Alarm**
+# (class 1) if contrast agent was given **after** a reaction. The records are random, the rule is known: nothing medical
+# can be concluded, but whether the network has found the rule can be checked exactly.
 
 # %% [markdown] tags=["zh"]
-# 要让它有东西可学，不妨把十个符号看作病历中事件的代码，每份病历按先后记十件事。代码 7：**记录了对造影剂的过敏反应**。代码
-# 3：**用了造影剂**。若在过敏**之后**又用了造影剂，就该**报警**（第 1 类）。病历是随机生成的，规则是已知的：医学上得不出任何
-# 结论，但网络有没有找到规则，可以精确检验。
+# 要让它有东西可学，不妨把十个符号看作病历中事件的代码，每份病历按先后记十件事。代码 7：**记录了对造影剂的过敏反应**。代
+# 码 3：**用了造影剂**。若在过敏**之后**又用了造影剂，就该**报警**（第 1 类）。病历是随机生成的，规则是已知的：医学上得
+# 不出任何结论，但网络有没有找到规则，可以精确检验。
 
 # %%
 rng = np.random.default_rng(11)
@@ -628,8 +641,8 @@ for i in (*np.flatnonzero(alarm)[:3], *np.flatnonzero(both & (alarm == 0))[:3]):
 assert not alarm[~both].any() and alarm[both].any()
 
 # %% [markdown] tags=["en"]
-# **First the baselines**, on the last thousand records. Never alarm; alarm if both codes occur *anywhere* (the best that
-# one can do without looking at the order).
+# **First the baselines**, on the last thousand records. Never alarm; alarm if both codes occur *anywhere* (the best
+# that one can do without looking at the order).
 
 # %% [markdown] tags=["zh"]
 # **先定基线**，用最后一千份病历。其一，从不报警；其二，两个代码**都出现过**就报警（不看次序，最好也只能如此）。
@@ -641,15 +654,15 @@ print(f"both codes present: {np.mean(alarm[test] == both[test]):.1%} right")
 assert np.mean(alarm[test] == both[test]) < 0.9
 
 # %% [markdown] tags=["en"]
-# Besides the rule, two other kinds of labels for the same records: **parity** (is the sum of the ten codes odd?), a rule
-# that every single symbol can turn over; and a **coin**, labels without any rule, as the printed program would have had
-# if somebody had simply added random ones. The same network, the same thirty epochs for each. **Predict** for each the
-# accuracy on the 2000 training records, and on the 1000 others.
+# Besides the rule, two other kinds of labels for the same records: **parity** (is the sum of the ten codes odd?), a
+# rule that every single symbol can turn over; and a **coin**, labels without any rule, as the printed program would
+# have had if somebody had simply added random ones. The same network, the same thirty epochs for each. **Predict** for
+# each the accuracy on the 2000 training records, and on the 1000 others.
 
 # %% [markdown] tags=["zh"]
-# 同样的病历，除上面的规则外，再配两种标签：**奇偶**（十个代码之和是奇数吗？），任何一个符号变一变，答案就翻过来；**抛硬币**，没
-# 有任何规则的标签——那段程序若有人随手补上随机标签，就是这样。同一个网络，各训练三十轮。**先猜**：三种情形下，2000 份训练病
-# 历上的准确率各是多少？另外 1000 份上呢？
+# 同样的病历，除上面的规则外，再配两种标签：**奇偶**（十个代码之和是奇数吗？），任何一个符号变一变，答案就翻过来；**抛硬
+# 币**，没有任何规则的标签——那段程序若有人随手补上随机标签，就是这样。同一个网络，各训练三十轮。**先猜**：三种情形下，
+# 2000 份训练病历上的准确率各是多少？另外 1000 份上呢？
 
 # %%
 labels = {"order": alarm, "parity": records.sum(axis=1) % 2, "coin": rng.integers(0, 2, 3000)}
@@ -681,13 +694,13 @@ assert right["order"][1] > 0.97 and max(right["parity"][1], right["coin"][1]) < 
 # %% [markdown] tags=["en"]
 # Three times nearly all of the training records are right; only once was something learned. The network has 10 802
 # numbers and can learn 2000 answers **by heart**, a coin's as well as a rule's. Parity, too, it only memorised: among
-# the $10^{10}$ possible records, 2000 were not enough to find it. Training accuracy tells these cases apart as little as
-# the falling loss does; the other thousand do so at a glance.
+# the $10^{10}$ possible records, 2000 were not enough to find it. Training accuracy tells these cases apart as little
+# as the falling loss does; the other thousand do so at a glance.
 
 # %% [markdown] tags=["zh"]
-# 三种情形，训练病历几乎全对；真正学到东西的，只有一次。网络有 10 802 个数，足以把 2000 个答案**背下来**，规则的答案能背，硬币
-# 的也能背。奇偶同样只是背了：可能的病历有 $10^{10}$ 份，2000 份不足以发现规律。三种情形，看训练准确率分不清，看损失下降也分不
-# 清；看另外那一千份，一目了然。
+# 三种情形，训练病历几乎全对；真正学到东西的，只有一次。网络有 10 802 个数，足以把 2000 个答案**背下来**，规则的答案能
+# 背，硬币的也能背。奇偶同样只是背了：可能的病历有 $10^{10}$ 份，2000 份不足以发现规律。三种情形，看训练准确率分不清，看
+# 损失下降也分不清；看另外那一千份，一目了然。
 
 # %% [markdown] tags=["en"]
 # ## 10 Padding must not change the answer
@@ -701,9 +714,9 @@ assert right["order"][1] > 0.97 and max(right["parity"][1], right["coin"][1]) < 
 # %% [markdown] tags=["zh"]
 # ## 10 填充不该改变答案
 #
-# 病历有长有短，一批却只有一个长度：短的要在后面填满，通常填 0。那段程序取 `out[:, -1, :]`，即**最后一列**的状态；对短病历来
-# 说，那是读完填充之后的状态。何况 0 也是一个普通的代码。现在把测试病历后面添上越来越多的 0 交给训练好的网络，就像同一批里有个
-# 更长的邻居那样。**先猜**：它的**灵敏度**（该报的警里报出的比例）会怎样？
+# 病历有长有短，一批却只有一个长度：短的要在后面填满，通常填 0。那段程序取 `out[:, -1, :]`，即**最后一列**的状态；对短病
+# 历来说，那是读完填充之后的状态。何况 0 也是一个普通的代码。现在把测试病历后面添上越来越多的 0 交给训练好的网络，就像同
+# 一批里有个更长的邻居那样。**先猜**：它的**灵敏度**（该报的警里报出的比例）会怎样？
 
 # %%
 # NBVAL_IGNORE_OUTPUT
@@ -729,21 +742,21 @@ assert len(found["lengths"]) == len(added)
 
 # %% [markdown] tags=["en"]
 # Twenty zeros, and **every** alarm is lost. (Of four seeds that we tried three ended so, the fourth lost a third.) A
-# record does not become harmless because a *different* patient in the same batch has a longer one. No error, no warning:
-# the answers are just wrong, and on a test set where all lengths are equal nobody would notice.
+# record does not become harmless because a *different* patient in the same batch has a longer one. No error, no
+# warning: the answers are just wrong, and on a test set where all lengths are equal nobody would notice.
 #
 # The cure is to tell the network where each sequence ends. `pack_padded_sequence` sorts the sequences by length and
-# puts step 1 of all behind each other, then step 2 of all that have one, and so on. Below, four records of lengths 4, 3,
-# 3 and 1: on the left padded (each row a record), in the middle the packed data, on the right how many sequences
-# are still running at each step (`batch_sizes`).
+# puts step 1 of all behind each other, then step 2 of all that have one, and so on. Below, four records of lengths 4,
+# 3, 3 and 1: on the left padded (each row a record), in the middle the packed data, on the right how many sequences are
+# still running at each step (`batch_sizes`).
 
 # %% [markdown] tags=["zh"]
-# 添上二十个 0，**所有**警报都丢了。（我们试了四个种子，三个如此，另一个丢了三分之一。）一份病历，不会因为同一批里**别的**患者病历更长，就变得没有危险。不报错，也不警告，答案就是错了；如果测试集里所有序列一样长，谁
-# 也发现不了。
+# 添上二十个 0，**所有**警报都丢了。（我们试了四个种子，三个如此，另一个丢了三分之一。）一份病历，不会因为同一批里**别
+# 的**患者病历更长，就变得没有危险。不报错，也不警告，答案就是错了；如果测试集里所有序列一样长，谁也发现不了。
 #
-# 办法是告诉网络每条序列到哪里为止。`pack_padded_sequence` 把序列按长度排好，先放所有序列的第 1 步，再放还有第 2 步的那些序列
-# 的第 2 步，依此类推。下面是长为 4、3、3、1 的四份病历：左边是填充后的样子（一行一份），中间是打包后的数据，右边是每一步还有几条序列在走
-# （`batch_sizes`）。
+# 办法是告诉网络每条序列到哪里为止。`pack_padded_sequence` 把序列按长度排好，先放所有序列的第 1 步，再放还有第 2 步的那
+# 些序列的第 2 步，依此类推。下面是长为 4、3、3、1 的四份病历：左边是填充后的样子（一行一份），中间是打包后的数据，右边
+# 是每一步还有几条序列在走（`batch_sizes`）。
 
 # %%
 padded = np.array([[7, 2, 3, 1], [5, 3, 7, 0], [1, 7, 3, 0], [6, 0, 0, 0]])
@@ -760,21 +773,21 @@ assert packed.data.numpy().tolist() == [7, 5, 1, 6, 2, 3, 7, 3, 7, 3, 1]
 # ## 11 Layers, directions, axes
 #
 # **Layers.** The states of the first layer are the inputs of the second. **Directions.** In a **bidirectional** network
-# a second one reads from the end to the beginning, and the states of both stand side by side: for a finished recording that is allowed, for a
-# monitor that should warn *now* it is not, since it needs the future.
+# a second one reads from the end to the beginning, and the states of both stand side by side: for a finished recording
+# that is allowed, for a monitor that should warn *now* it is not, since it needs the future.
 #
 # | | `output` | `h_n` |
 # |---|---|---|
 # | one layer, one direction | (T, N, F_hid) | (1, N, F_hid) |
-# | two layers, both directions | (T, N, 2 · F_hid), of the last layer | (4, N, F_hid): layer 1 forward, backward, layer 2 … |
+# | two layers, both directions | (T, N, 2 · F_hid), of the last layer | (4, N, F_hid): layer 1 forth, back, layer 2 … |
 #
 # **Predict:** in a bidirectional network, how many steps has the backward half of `output[-1]`, the last one, read?
 
 # %% [markdown] tags=["zh"]
 # ## 11 层、方向、轴
 #
-# **层。** 第一层的状态就是第二层的输入。**方向。** 另有一个网络从末尾读到开头，两者的状态并排放在一起：对已经录完的数据可以这样
-# 做；要**此刻**报警的监护仪就不行，因为它需要未来。
+# **层。** 第一层的状态就是第二层的输入。**方向。** 另有一个网络从末尾读到开头，两者的状态并排放在一起：对已经录完的数据
+# 可以这样做；要**此刻**报警的监护仪就不行，因为它需要未来。
 #
 # | | `output` | `h_n` |
 # |---|---|---|
@@ -806,11 +819,11 @@ assert np.allclose(output[0, :, 4:].numpy(), h_n[1].numpy())
 # patient's first value is NaN. **Predict:** whose results become NaN?
 
 # %% [markdown] tags=["zh"]
-# 一步！谁要是从双向网络里取 `output[-1]`（或 `out[:, -1]`），得到的反向那一半只看过一步。它对整条序列的总结在 `output[0]`；
-# 两半齐全的，在 `h_n` 里。
+# 一步！谁要是从双向网络里取 `output[-1]`（或 `out[:, -1]`），得到的反向那一半只看过一步。它对整条序列的总结在
+# `output[0]`；两半齐全的，在 `h_n` 里。
 #
-# **轴。** 默认情况下，第一个轴是**时间**，不是患者；`batch_first=True` 才把它换过来。弄混了也不会报错，因为形状对得上。用 NaN
-# 当染料（第 05 课）看看会发生什么。五位患者，十步；第四位患者的第一个数是 NaN。**先猜**：谁的结果会变成 NaN？
+# **轴。** 默认情况下，第一个轴是**时间**，不是患者；`batch_first=True` 才把它换过来。弄混了也不会报错，因为形状对得上。
+# 用 NaN 当染料（第 05 课）看看会发生什么。五位患者，十步；第四位患者的第一个数是 NaN。**先猜**：谁的结果会变成 NaN？
 
 # %%
 guess = None
@@ -843,8 +856,8 @@ assert ill.tolist() == [False, False, False, True, True]
 # %% [markdown] tags=["zh"]
 # ## 12 预报心电图
 #
-# 回到 II 导联。任务：根据到此刻为止的全部采样，说出 **20 ms 之后**（两个采样点之后）的值。前六秒用来训练，随后两秒用来做选择，
-# 最后两秒只看一次。先立基线，每一条都是审稿人会追问的：
+# 回到 II 导联。任务：根据到此刻为止的全部采样，说出 **20 ms 之后**（两个采样点之后）的值。前六秒用来训练，随后两秒用来
+# 做选择，最后两秒只看一次。先立基线，每一条都是审稿人会追问的：
 #
 # * **持续**：保持现值不变；
 # * **上一搏**：0.99 s 之前的值（在训练部分最合适的延迟）；
@@ -869,8 +882,8 @@ assert errors["linear"]["choice"] < errors["one beat ago"]["choice"] < errors["p
 # first quarter of each window only warms up its state and is not counted.
 
 # %% [markdown] tags=["zh"]
-# 现在轮到 32 个单元的 RNN，它一次只看一个采样点。训练用 1.5 s 的窗口（截断的 BPTT），每个窗口的前四分之一只用来给状态预热，不
-# 计入损失。
+# 现在轮到 32 个单元的 RNN，它一次只看一个采样点。训练用 1.5 s 的窗口（截断的 BPTT），每个窗口的前四分之一只用来给状态预
+# 热，不计入损失。
 
 # %%
 mediml.manual_seed(11)
@@ -901,7 +914,9 @@ alt = (
     "Seconds 6 to 8: the forecast of the RNN lies on the ECG, spikes included; the linear spikes are late or early.",
     "第 6 到 8 秒：RNN 的预报与心电图重合，连尖峰也对；线性预报的尖峰不是迟了就是早了。",
 )
-curves = {"ECG": lead[shown]} | {n: forecasts[n][shown] * lead[:600].std() + lead[:600].mean() for n in ("RNN", "linear")}
+curves = {"ECG": lead[shown]} | {
+    n: forecasts[n][shown] * lead[:600].std() + lead[:600].mean() for n in ("RNN", "linear")
+}
 show_curves(seconds[shown], curves, alt, "$t$ / s", "mV", size=(8, 2.8))
 assert np.abs(curves["RNN"] - curves["ECG"]).max() < np.abs(curves["linear"] - curves["ECG"]).max()
 
@@ -911,14 +926,15 @@ assert np.abs(curves["RNN"] - curves["ECG"]).max() < np.abs(curves["linear"] - c
 # before you write your guess.
 
 # %% [markdown] tags=["zh"]
-# P 波提前 0.16 s 预告了尖峰；状态记得住这一点，采样点的加权和却很难。到此为止，是个漂亮的结果，许多论文也就到此为止。**先猜**最
-# 后两秒上的误差；写下答案之前，先看一眼第 1 节的图。
+# P 波提前 0.16 s 预告了尖峰；状态记得住这一点，采样点的加权和却很难。到此为止，是个漂亮的结果，许多论文也就到此为止。
+# **先猜**最后两秒上的误差；写下答案之前，先看一眼第 1 节的图。
 
 # %%
 # NBVAL_IGNORE_OUTPUT
 guess = None
 for name, error in errors.items():
-    print(f"{name:13s} training {error['train']:4.0f} µV   seconds 6 to 8 {error['choice']:4.0f}   8 to 10 {error['test']:4.0f}")
+    train, choice, final = (round(error[part]) for part in parts)
+    print(f"{name:13s} training {train:3d} µV   seconds 6 to 8 {choice:3d}   8 to 10 {final:3d}")
 assert errors["RNN"]["test"] > 2 * errors["RNN"]["choice"]
 
 # %%
@@ -933,15 +949,14 @@ assert np.abs(curves["RNN"] - curves["ECG"])[100:].max() > 0.3
 
 # %% [markdown] tags=["en"]
 # After the last spike the ground wanders off (a movement, a breath: the file does not say), and the network sees spikes
-# where there are none. Its error is several times as large as before, and nothing in its output says so. One patient, one recording, ten beats: the advantage was real *within* what
-# was seen, and six seconds of training do not buy
-# more. Nothing about arrhythmia, other hearts or other devices follows
-# from this, in either direction.
+# where there are none. Its error is several times as large as before, and nothing in its output says so. One patient,
+# one recording, ten beats: the advantage was real *within* what was seen, and six seconds of training do not buy more.
+# Nothing about arrhythmia, other hearts or other devices follows from this, in either direction.
 
 # %% [markdown] tags=["zh"]
-# 最后一个尖峰之后，基线漂移（动了一下？吸了口气？文件没有说），网络在没有尖峰的地方看出了尖峰。误差是先前的好几倍，而它的输出里
-# 丝毫没有提示。一位患者，一段记录，十次心搏：优势是真的，但只在**见过的**范围之内；六秒钟的训练，换不来更多。由此推不出任何关于心律失常、别的心脏、别的设备的
-# 结论，好的坏的都推不出。
+# 最后一个尖峰之后，基线漂移（动了一下？吸了口气？文件没有说），网络在没有尖峰的地方看出了尖峰。误差是先前的好几倍，而它
+# 的输出里丝毫没有提示。一位患者，一段记录，十次心搏：优势是真的，但只在**见过的**范围之内；六秒钟的训练，换不来更多。由
+# 此推不出任何关于心律失常、别的心脏、别的设备的结论，好的坏的都推不出。
 
 # %% [markdown] tags=["en"]
 # ## 13 What was wrong with the program
@@ -952,8 +967,8 @@ assert np.abs(curves["RNN"] - curves["ECG"])[100:].max() > 0.3
 # %% [markdown] tags=["zh"]
 # ## 13 那段程序错在哪里
 #
-# 那段被许多入门文章转抄的 RNN 程序，用一张光秃秃的随机符号表做数据加载器，循环里却向每一批要 `inputs, labels`。它每批取五条，
-# Python 当场停下。**先猜**：若每批取两条呢？
+# 那段被许多入门文章转抄的 RNN 程序，用一张光秃秃的随机符号表做数据加载器，循环里却向每一批要 `inputs, labels`。它每批取
+# 五条，Python 当场停下。**先猜**：若每批取两条呢？
 
 # %%
 guess = None
@@ -972,14 +987,14 @@ assert answers.tolist() == records[1].tolist()
 # | fault | consequence | mended |
 # |---|---|---|
 # | loader without labels | crash, or a record taken for labels | `TensorDataset` of records and labels (section 9) |
-# | random data without a rule | nothing can be learned; any training accuracy is memory | known rule, other records for the test |
+# | random data without a rule | nothing to learn; training accuracy is memory | known rule, other records for the test |
 # | test data without labels either | accuracy of nothing | a test part with answers, beside two baselines |
-# | `out[:, -1, :]` without lengths | short records read with their padding, alarms lost | `lengths`, packed (section 10) |
+# | `out[:, -1, :]` without lengths | short records read with padding, alarms lost | `lengths`, packed (section 10) |
 # | no symbol reserved for padding | 0 is code 0 | lengths decide; or `padding_idx` |
 # | no clipping | one cliff ruins a training | `clip_grad_norm_`, its norm watched (section 8) |
-# | "the loss compares the hidden state with the label" | it compares **scores**, made of the state by a linear layer | `fc`, then cross entropy |
-# | "back-propagation updates the weights" | two things confused, and the sum over time not said | BPTT adds shares, `step()` moves (sections 3 and 5) |
-# | "RNNs transmit and accumulate information" | said, never measured | measured: gone after some ten steps (section 7) |
+# | "the loss compares hidden states with labels" | it compares **scores**, made by one more layer | `fc`, cross entropy |
+# | "back-propagation updates the weights" | two things confused, no sum over time | BPTT adds shares, `step()` moves |
+# | "RNNs transmit and accumulate information" | said, not measured | measured: gone after some ten steps (section 7) |
 # | no seed, no validation part, no `eval()` | cannot be repeated, nor chosen honestly | as in lesson 09 |
 
 # %% [markdown] tags=["zh"]
@@ -1010,7 +1025,8 @@ assert answers.tolist() == records[1].tolist()
 # %% [markdown] tags=["zh"]
 # ## 14 局限
 #
-# * 朴素的 RNN 在通常的初值下，十来步就忘光了，训练也很难够到更远。第 12 课有一个跨一百步的任务，它学不会，另外两种网络学得会。
+# * 朴素的 RNN 在通常的初值下，十来步就忘光了，训练也很难够到更远。第 12 课有一个跨一百步的任务，它学不会，另外两种网络
+#   学得会。
 # * 一步就是一步：公式不知道两次就诊之间隔了一天还是一年。
 # * 它只能一步一步地读，不能像卷积在空间上那样，在时间上同时铺开。
 # * 这里的病历是编的，心电图只有一段。量出来的是方法的性质。
@@ -1062,8 +1078,8 @@ if mine is not None:
 #   nothing of the kind helps what vanishes.
 # * Truncation hands on the state and not the gradient.
 # * Lengths belong to the data: padding must not change an answer. Which axis is time must be said.
-# * Training accuracy cannot tell a rule from a coin. A forecast is worth what it gains over persistence, the beat before
-#   and a straight sum, on data of another kind too.
+# * Training accuracy cannot tell a rule from a coin. A forecast is worth what it gains over persistence, the beat
+#   before and a straight sum, on data of another kind too.
 #
 # ## To think about
 #
@@ -1084,7 +1100,7 @@ if mine is not None:
 #   sections 7 and 8.
 # * ECG: `ecg_12_leads` of the [catalogue](../../datasets/cards/pydicom_samples.md), read by
 #   [`mediml/imaging/waveform.py`](../../mediml/imaging/waveform.py). Code:
-#   [`kernels/rnn/reference.py`](../../kernels/rnn/reference.py), [`kernels/rnn/cpu.py`](../../kernels/rnn/cpu.py),
+#   [`kernels/rnn/`](../../kernels/rnn/__init__.py), [`kernels/rnn/reference.py`](../../kernels/rnn/reference.py),
 #   layers [`mediml/nn/modules/rnn.py`](../../mediml/nn/modules/rnn.py), classifier
 #   [`mediml/models/rnn.py`](../../mediml/models/rnn.py). Terms: [glossary](../glossary.md).
 #
@@ -1118,7 +1134,7 @@ if mine is not None:
 #   节）。
 # * 心电图：[目录](../../datasets/cards/pydicom_samples.md)中的 `ecg_12_leads`，由
 #   [`mediml/imaging/waveform.py`](../../mediml/imaging/waveform.py) 读取。代码：
-#   [`kernels/rnn/reference.py`](../../kernels/rnn/reference.py)、[`kernels/rnn/cpu.py`](../../kernels/rnn/cpu.py)，
+#   [`kernels/rnn/`](../../kernels/rnn/__init__.py)、[`kernels/rnn/reference.py`](../../kernels/rnn/reference.py)，
 #   网络层 [`mediml/nn/modules/rnn.py`](../../mediml/nn/modules/rnn.py)，分类器
 #   [`mediml/models/rnn.py`](../../mediml/models/rnn.py)。术语：[术语表](../glossary.md)。
 #
