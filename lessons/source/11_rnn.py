@@ -82,7 +82,7 @@ for name, signal in {"as recorded": lead, "shuffled": shuffled}.items():
 assert np.array_equal(np.sort(lead), np.sort(shuffled))
 
 # %% [markdown] tags=["en"]
-# All that counts values is blind to order, and here order is everything: shuffled, the patient would be dead. What a
+# All that counts values is blind to order, and here order is everything: shuffled, there is no heartbeat left. What a
 # step is, and what it holds, differs from task to task; the arithmetic does not:
 #
 # | sequence | a step $t$ | the numbers $x_t$ | a question |
@@ -355,13 +355,13 @@ for (name, value), gradient in zip(values.items(), gradients):
 print(cpu.__doc__)
 
 # %% [markdown] tags=["en"]
-# Steps cannot be shared out among threads, for each needs the one before; but sequences can. And only half of the
+# Steps cannot be shared out among threads, for each needs the one before; but sequences can. And only a part of the
 # arithmetic really has to wait: $W_{ih}\,x_t$ contains no state, so it is one large matrix product for all steps, made
 # beforehand. What remains in the loop is $W_{hh}\,h_{t-1}$, for eight sequences at a time. Same numbers, with and
 # without that (sequences of different lengths included):
 
 # %% [markdown] tags=["zh"]
-# 各步不能分给几个线程，因为每一步都要等前一步；各条序列却可以。而且只有一半计算真的要等：$W_{ih}\,x_t$ 里没有状态，可以
+# 各步不能分给几个线程，因为每一步都要等前一步；各条序列却可以。而且只有一部分计算真的要等：$W_{ih}\,x_t$ 里没有状态，可以
 # 事先合成一个大的矩阵乘法，一次算完所有步。留在循环里的只有 $W_{hh}\,h_{t-1}$，每次算八条序列。数值与朴素版本相同（长短
 # 不一的序列也在内）：
 
@@ -986,13 +986,13 @@ assert answers.tolist() == records[1].tolist()
 #
 # | fault | consequence | mended |
 # |---|---|---|
-# | loader without labels | crash, or a record taken for labels | `TensorDataset` of records and labels (section 9) |
-# | random data without a rule | nothing to learn; training accuracy is memory | known rule, other records for the test |
+# | loader without labels | crash, or a record taken for labels | `TensorDataset` with both (section 9) |
+# | random data without a rule | nothing to learn; training accuracy is memory | known rule, other test records |
 # | test data without labels either | accuracy of nothing | a test part with answers, beside two baselines |
 # | `out[:, -1, :]` without lengths | short records read with padding, alarms lost | `lengths`, packed (section 10) |
 # | no symbol reserved for padding | 0 is code 0 | lengths decide; or `padding_idx` |
-# | no clipping | one cliff ruins a training | `clip_grad_norm_`, its norm watched (section 8) |
-# | "the loss compares hidden states with labels" | it compares **scores**, made by one more layer | `fc`, cross entropy |
+# | no clipping | one cliff ruins all | `clip_grad_norm_`, its norm watched (section 8) |
+# | "the loss compares hidden states with labels" | it compares **scores** | `fc`, cross entropy |
 # | "back-propagation updates the weights" | two things confused, no sum over time | BPTT adds shares, `step()` moves |
 # | "RNNs transmit and accumulate information" | said, not measured | measured: gone after some ten steps (section 7) |
 # | no seed, no validation part, no `eval()` | cannot be repeated, nor chosen honestly | as in lesson 09 |
