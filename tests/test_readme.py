@@ -150,7 +150,7 @@ def operators(family, end):
     """Operators of a back end, and for each its directions."""
     found = {}
     for name in importlib.import_module(f"kernels.{family}.{end}").__all__:
-        op, direction = re.fullmatch(r"(.+?)_(forward|update|backward_\w+)", name).groups()
+        op, direction = re.fullmatch(r"(.+?)_(forward|statistics|update|backward_\w+)", name).groups()
         found.setdefault(op, set()).add(direction)
     return found
 

@@ -195,7 +195,7 @@ def test_golden_files_hold_what_torch_says_today():
 
 
 def test_golden_files_are_small():
-    assert sum(path.stat().st_size for path in peers.GOLDEN.iterdir()) < 1_500_000
+    assert sum(path.stat().st_size for path in peers.GOLDEN.iterdir()) < 4_000_000
 
 
 @pytest.mark.torch

@@ -18,7 +18,7 @@ __all__ = ["ELEMENTS_KEPT", "GOLDEN", "GoldenFiles", "Peer", "PyTorch", "choose"
 GOLDEN = Path(__file__).resolve().parent / "golden"
 
 #: Elements of an array that a golden file keeps: the files stay small, and every case still has its say.
-ELEMENTS_KEPT = 100
+ELEMENTS_KEPT = 24
 
 
 class Peer(Protocol):

@@ -306,10 +306,7 @@ def group(groups):
 
 #: By name the forward function of x, weight and bias, and the backward function of the cotangent, x and weight.
 GRADIENTS = {
-    "batch_norm": (
-        batch,
-        lambda k, g, x, w: k.batch_norm_backward_all(g, x, w, *k.batch_norm_statistics(x), EPS, True),
-    ),
+    "batch_norm": (batch, lambda k, g, x, w: k.batch_norm_backward_all(g, x, w, *k.batch_norm_statistics(x), EPS, 1)),
     "evaluated": (evaluated, lambda k, g, x, w: k.batch_norm_backward_all(g, x, w, *RUNNING, EPS, False)),
     **{f"group_norm {groups}": group(groups) for groups in (1, 2, 6)},
     "layer_norm": (
