@@ -72,7 +72,7 @@ def rnn_tanh_forward(x, h_0, weight_ih, weight_hh, bias_ih, bias_hh, lengths, re
 
     References
     ----------
-    J. L. Elman, "Finding structure in time", Cognitive Science 14 (1990).
+    J. L. Elman, "Finding structure in time", Cognitive Science 14 (1990). Taught in lesson 11, RNN.
     """
     return _forward("rnn_tanh", x, h_0, weight_ih, weight_hh, bias_ih, bias_hh, lengths, reverse)
 

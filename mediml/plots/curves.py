@@ -24,6 +24,7 @@ def show_curves(
     y_label: str,
     size: tuple[float, float] = (5.2, 2.9),
     marks: Sequence[float] = (),
+    logarithmic: bool = False,
 ) -> None:
     """Curves over one axis; each has its own colour and its own dashes.
 
@@ -39,9 +40,20 @@ def show_curves(
         In inches.
     marks : sequence of float
         Values of x with a dotted vertical line.
+    logarithmic : bool
+        Powers of ten on the vertical axis, where the curves span many of them; values must then be positive.
+
+    Raises
+    ------
+    ValueError
+        If a curve on a logarithmic axis has a value that is not positive: it would be left out silently.
     """
+    if logarithmic:
+        _refuse_not_positive(curves)
     figure, axes = new_figure(*size)
     _draw_curves(axes[0, 0], np.asarray(x), curves, x_label, y_label)
+    if logarithmic:
+        axes[0, 0].set_yscale("log")
     for mark in marks:
         axes[0, 0].axvline(mark, color=GREY, linestyle=":", linewidth=1)
     show(figure, alt)
@@ -109,6 +121,16 @@ def show_reliability(
         ax.annotate(f"{count:d}", (x, y), (6, -10), textcoords="offset points", fontsize=8, color=INK)
     ax.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal", xlabel=r"$\bar{p}$", ylabel=r"$\Pr(c=1)$")
     show(figure, alt)
+
+
+def _refuse_not_positive(curves: Mapping[str, ArrayLike]) -> None:
+    for label, values in curves.items():
+        smallest = np.min(np.asarray(values, float))
+        if not smallest > 0:
+            raise ValueError(
+                f"show_curves: a logarithmic axis expects positive values, curve {label!r} has {smallest}; "
+                "leave those out or draw a linear axis"
+            )
 
 
 def _draw_curves(ax: Axes, x: np.ndarray, curves: Mapping[str, ArrayLike], x_label: str, y_label: str) -> None:

@@ -8,7 +8,7 @@ from PIL import Image
 
 import mediml
 from mediml import plots
-from mediml.plots import display, source, style, tape
+from mediml.plots import curves, display, source, style, tape
 
 ALT = ("A test.", "测试。")
 
@@ -120,6 +120,17 @@ def _contrast(background, name):
 def _luminance(rgb):
     linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in rgb]
     return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
+
+
+def test_powers_of_ten_are_drawn_at_equal_distances_and_what_has_no_logarithm_is_refused(shown, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(curves, "show", lambda figure, alt: drawn.append(figure))
+    plots.show_curves([0, 1, 2], {"a": [1e-9, 1e-3, 1e3]}, ALT, "$x$", "$y$", logarithmic=True)
+    heights = drawn[0].axes[0].transData.transform([(0, 1e-9), (1, 1e-3), (2, 1e3)])[:, 1]
+    np.testing.assert_allclose(np.diff(heights), heights[1] - heights[0])
+    for bad in (0.0, -1.0, np.nan):
+        with pytest.raises(ValueError, match="expects positive values, curve 'a' has"):
+            plots.show_curves([0, 1], {"a": [1.0, bad]}, ALT, "$x$", "$y$", logarithmic=True)
 
 
 def test_images_must_have_two_axes(shown):
