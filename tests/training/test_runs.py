@@ -11,6 +11,7 @@ from mediml.data.medmnist import save
 from mediml.data.noise import low_dose_data
 from mediml.data.synthetic import chest_xray_data
 from mediml.data.volumes import generated_volumes
+from mediml.models import pretrained
 from mediml.training import gan_report, run, samples, translation_report
 from mediml.training.adversarial import GanSettings
 from mediml.training.quality import coverage, features, frechet, padded, to_signed, to_uint8, two_mode_data
@@ -79,6 +80,15 @@ def test_a_damaged_run_is_refused(chests, tmp_path, capsys):
     assert "expected weights of sha256" in capsys.readouterr().err
     with pytest.raises(run.RunError, match="holds no finished training"):
         run.read(tmp_path / "none")
+
+
+def test_a_run_is_not_taken_for_a_classifier(tmp_path):
+    summary = run.summarise("rnn", {"name": "RNN"}, GanSettings(), {"name": "x", "sha256": ""}, {})
+    run.write(tmp_path, summary, {"model": nn.Linear(1, 1)})
+    said = r"got the summary of a run of 'mediml train rnn'.*'mediml evaluate .*', its weights by mediml.training.run"
+    for path in (tmp_path, tmp_path / "model.json"):
+        with pytest.raises(pretrained.ModelError, match=said):
+            pretrained.load(path)
 
 
 @pytest.mark.parametrize(
