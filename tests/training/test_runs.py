@@ -19,7 +19,7 @@ from mediml.models import pretrained
 from mediml.training import gan_report, quality, run, samples, translation_report
 from mediml.training.adversarial import GanSettings
 from mediml.training.quality import coverage, features, frechet, padded, to_signed, to_uint8, two_mode_data
-from mediml.training.sequence_tasks import load_task, measure
+from mediml.training.sequence_tasks import load_task, measure, warnings_of
 from mediml.training.volumes import dice_of_volumes, segment, split
 from mediml.training.volumes import measure as measure_volumes
 
@@ -128,12 +128,16 @@ def test_sequences_of_a_perfect_and_a_constant_model():
     perfect = measure(adding, "test", targets)["values"]
     constant = measure(adding, "test", np.ones_like(targets))["values"]
     assert perfect["mse"]["value"] == 0 and perfect["near"]["value"] == 1
+    assert warnings_of(perfect) == () and "always answering 1" in warnings_of(constant)[0]
     assert constant["mse"]["low"] < 1 / 6 < constant["mse"]["high"]
     assert constant["mse"]["value"] == pytest.approx(constant["mse_of_one"]["value"])
     parity = load_task("parity", train=4, val=4, test=400)
     labels = parity.splits["test"].targets
-    assert measure(parity, "test", np.eye(2)[labels])["values"]["accuracy"]["value"] == 1
-    even = measure(parity, "test", np.eye(2)[np.zeros_like(labels)])["values"]["accuracy"]
+    right = measure(parity, "test", np.eye(2)[labels])["values"]
+    assert right["accuracy"]["value"] == 1 and warnings_of(right) == ()
+    always = measure(parity, "test", np.eye(2)[np.zeros_like(labels)])["values"]
+    assert "not above chance" in warnings_of(always)[0]
+    even = always["accuracy"]
     assert even["value"] == pytest.approx((labels == 0).mean()) and even["low"] < 0.5 < even["high"]
 
 
@@ -143,7 +147,9 @@ def test_sentences_are_measured_beside_the_rule():
     values = measure(task, "test", np.eye(3)[part.targets])["values"]
     assert values["accuracy"]["value"] == values["accuracy_trap"]["value"] == 1
     assert values["rule_trap"]["high"] < values["rule_plain"]["low"]
+    assert warnings_of(values) == ()
     present = measure(task, "test", np.eye(3)[np.zeros(300, int)])["values"]
+    assert [text.rpartition("of ")[2] for text in warnings_of(present)][-1] == "the keyword rule."
     assert present["recall_positive"]["value"] == 1 and present["recall_negated"]["value"] == 0
 
 
@@ -153,8 +159,11 @@ def test_the_ecg_is_measured_beside_persistence_and_a_linear_model():
     values = measure(task, "test", targets)["values"]
     assert values["rmse"]["value"] == 0
     assert values["rmse_linear"]["value"] < values["rmse_persistence"]["value"]
+    assert warnings_of(values) == ()
     now = task.splits["test"].inputs[:, -1, :1].astype(np.float64)
-    assert measure(task, "test", now)["values"]["rmse"]["value"] == values["rmse_persistence"]["value"]
+    repeated = measure(task, "test", now)["values"]
+    assert repeated["rmse"]["value"] == values["rmse_persistence"]["value"]
+    assert [text.rpartition("of ")[2] for text in warnings_of(repeated)] == ["persistence.", "the linear model."]
 
 
 class _Copy(nn.Module):
