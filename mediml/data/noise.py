@@ -109,7 +109,13 @@ def low_dose(images: ArrayLike, photons: float, seed: int = 0, attenuation: floa
 
 
 def low_dose_data(
-    train: int = 800, val: int = 100, test: int = 200, size: int = 32, photons: float = 200.0, seed: int = 0
+    train: int = 800,
+    val: int = 100,
+    test: int = 200,
+    size: int = 32,
+    photons: float = 200.0,
+    seed: int = 0,
+    train_prevalence: float = 0.5,
 ) -> DenoisingData:
     """Pairs from the generated chest radiographs of `mediml.data.synthetic`.
 
@@ -123,6 +129,9 @@ def low_dose_data(
         Photons per pixel before the body.
     seed : int
         Not negative.
+    train_prevalence : float
+        Share of the images with an opacity in the training and the validation split, from 0 to 1; it is a half in the
+        test split. With 0 a network meets its first opacity when it is tested.
 
     Returns
     -------
@@ -137,6 +146,10 @@ def low_dose_data(
     if min(counts) < 1:
         raise ValueError(f"low_dose_data: expected at least 1 pair in each split, got {counts}")
     xrays = chest_xrays(sum(counts), size, seed)
+    if train_prevalence != 0.5:
+        seen = chest_xrays(train + val, size, seed, train_prevalence)
+        for name in ("images", "labels", "opacity"):
+            getattr(xrays, name)[: train + val] = getattr(seen, name)
     clean = (xrays.images / np.float32(255)).astype(np.float32)[:, None]
     noisy = low_dose(clean, photons, seed)
     ends = np.cumsum(counts)
@@ -144,7 +157,8 @@ def low_dose_data(
     for name, end, count in zip(SPLITS, ends, counts):
         part = slice(end - count, end)
         splits[name] = DenoisingSplit(noisy[part], clean[part], xrays.labels[part], xrays.opacity[part])
-    return DenoisingData(f"low-dose chest X-rays, {photons:g} photons, seed {seed}", photons, **splits)
+    taught = "" if train_prevalence == 0.5 else f", {train_prevalence:g} of the training images with an opacity"
+    return DenoisingData(f"low-dose chest X-rays, {photons:g} photons, seed {seed}{taught}", photons, **splits)
 
 
 def gaussian(images: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:

@@ -188,6 +188,11 @@ def _read_card(path: Path) -> dict[str, Any]:
             raise
         raise ModelError(f"{path}: not a model card ({error}); train or fetch the model again") from None
     missing = [key for key in CARD_KEYS if not isinstance(card, dict) or key not in card]
+    if missing and isinstance(card, dict) and isinstance(card.get("kind"), str):
+        raise ModelError(
+            f"{path}: expected the card of a classifier, got the summary of a run of 'mediml train {card['kind']}'; "
+            f"its figures are given by 'mediml evaluate {path.parent}', its weights by mediml.training.run.read"
+        )
     if missing:
         raise ModelError(f"{path}: the card lacks {', '.join(missing)}; train or fetch the model again")
     return card

@@ -309,10 +309,10 @@ def read_settings(
         If fewer epochs are asked for than are done.
     """
     state = checkpoint.load(out)
-    if (found := state.get("kind", "cnn")) != kind:
+    if (found := state.get("kind")) != kind:
+        held = f"one of 'mediml train {found}'" if found else "none that says its kind"
         raise checkpoint.CheckpointError(
-            f"{out}: expected a training of 'mediml train {kind}', it holds one of 'mediml train {found}'; "
-            f"continue it with that command"
+            f"{out}: expected a training of 'mediml train {kind}', it holds {held}; continue it with its own command"
         )
     settings = settings_class(**state["settings"])
     if epochs is not None:

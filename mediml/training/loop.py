@@ -23,7 +23,7 @@ from mediml.data.loader import TensorDataset
 from mediml.evaluation import auc, macro_auc, softmax
 from mediml.models.predict import predict_logits
 from mediml.models.pretrained import build
-from mediml.training.base import Interrupted, Progress, Training, read_settings
+from mediml.training.base import Interrupted, Training, read_settings
 from mediml.training.history import COLUMNS, PANELS
 from mediml.training.settings import Result, Settings
 
@@ -169,9 +169,3 @@ class _Training(Training):
     def _line(self, row: Mapping[str, Any]) -> str:
         loss, val_loss, area = row["train_loss"], row["val_loss"], row["val_auc"]
         return f"loss {loss:.4f}  validation: loss {val_loss:.4f}  AUC {area:.4f}"
-
-    def _progress(self, state: Mapping[str, Any]) -> Progress:
-        state = dict(state)
-        if "loss_sum" in state:  # a checkpoint of mediml 0.1
-            state["sums"] = {"loss": state.pop("loss_sum"), "correct": state.pop("correct")}
-        return Progress(**state)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from mediml.evaluation import Estimate, cluster_bootstrap, wilson
 from mediml.training.run import figure
 
-__all__ = ["TASKS", "Task", "TaskSplit", "load_task", "measure"]
+__all__ = ["TASKS", "Task", "TaskSplit", "load_task", "measure", "warnings_of"]
 
 TASKS = ("adding", "parity", "sentences", "ecg")
 
@@ -178,6 +178,22 @@ def measure(task: Task, split: str, scores: NDArray[np.float64]) -> dict[str, An
         "measured_on": f"the {split} split of {task.data_name}: {len(part)} sequences of {steps} steps",
         "values": values,
     }
+
+
+def warnings_of(values: dict[str, dict[str, Any]]) -> tuple[str, ...]:
+    """Which of the answers that need no network this one does not beat."""
+    said = []
+    if "mse" in values and values["mse"]["high"] >= values["mse_of_one"]["value"]:
+        said.append("It has learnt nothing that can be measured: its error is not below that of always answering 1.")
+    if "chance" in values and values["accuracy"]["low"] <= values["chance"]["value"]:
+        said.append("It has learnt nothing that can be measured: its right answers are not above chance.")
+    for name, other in (("most_frequent", "always saying the most frequent status"), ("rule", "the keyword rule")):
+        if name in values and values["accuracy"]["low"] <= values[name]["value"]:
+            said.append(f"Its right answers are not measurably more than those of {other}.")
+    for name, other in (("persistence", "persistence"), ("linear", "the linear model")):
+        if f"rmse_{name}" in values and values["rmse"]["value"] >= values[f"rmse_{name}"]["value"]:
+            said.append(f"Its error is not below that of {other}.")
+    return tuple(said)
 
 
 def _measure_adding(task: Task, split: str, scores: NDArray[np.float64]) -> dict[str, Any]:

@@ -49,9 +49,9 @@ class TranslationSettings:
         Of the weights and the order of the pairs.
     """
 
-    epochs: int = 15
+    epochs: int = 12
     batch_size: int = 16
-    lr: float = 5e-4
+    lr: float = 1e-3
     beta1: float = 0.5
     l1_weight: float = 100.0
     adversarial: bool = True

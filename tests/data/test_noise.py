@@ -90,3 +90,16 @@ def test_the_classical_filter_helps_and_is_chosen_by_error():
 def test_refusals(call, text):
     with pytest.raises(ValueError, match=text):
         call()
+
+
+def test_training_without_opacities_leaves_the_test_split_as_it_is():
+    usual, taught = low_dose_data(12, 6, 10, seed=5), low_dose_data(12, 6, 10, seed=5, train_prevalence=0.0)
+    for split in ("train", "val"):
+        without, both = getattr(taught, split), getattr(usual, split)
+        assert not without.labels.any() and not without.opacity.any() and both.labels.any()
+        same = both.labels == 0
+        np.testing.assert_array_equal(without.clean[same], both.clean[same])
+        assert (without.clean[~same] <= both.clean[~same]).all() and (without.clean[~same] != both.clean[~same]).any()
+    for name in ("clean", "noisy", "labels", "opacity"):
+        np.testing.assert_array_equal(getattr(taught.test, name), getattr(usual.test, name))
+    assert taught.name.endswith("0 of the training images with an opacity") and "opacity" not in usual.name

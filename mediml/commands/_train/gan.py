@@ -40,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--latent", type=int, help="numbers of noise that an image is made of (100)")
     parser.add_argument("--width", type=int, help="channels at half the image's resolution (64)")
+    parser.add_argument("--measured", type=int, help="images to generate for an epoch's Fréchet distance (1000)")
     parser.add_argument(
         "--each-epoch",
         action=argparse.BooleanOptionalAction,

@@ -16,14 +16,20 @@ SUMMARY = "remove noise: image translation by a conditional GAN, with a measured
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--photons", type=float, default=500.0, help="per pixel before the body: the dose (500)")
-    parser.add_argument("--pairs", type=int, default=800, help="training pairs, generated (800)")
+    parser.add_argument("--photons", type=float, default=50.0, help="per pixel before the body: the dose (50)")
+    parser.add_argument("--pairs", type=int, default=2000, help="training pairs, generated (2000)")
     parser.add_argument("--data-seed", type=int, default=0, help="of the generated images and their noise (0)")
+    parser.add_argument(
+        "--train-prevalence",
+        type=float,
+        default=0.5,
+        help="share of training images with an opacity (0.5); 0: what becomes of a finding that was never seen?",
+    )
     add_common_arguments(
         parser,
-        epochs="passes over the training pairs (15)",
+        epochs="passes over the training pairs (12)",
         batch="pairs per step (16)",
-        lr="step size of both players' Adam (0.0005)",
+        lr="step size of both players' Adam (0.001)",
         seed="of weights and order (0)",
     )
     parser.add_argument("--l1-weight", type=float, help="of the mean absolute difference beside the judge's loss (100)")
@@ -38,11 +44,19 @@ def run(arguments: argparse.Namespace) -> int:
 
     given = given_settings(arguments, translation.TranslationSettings)
     settings = translation.TranslationSettings(**given)
-    made_with = {"train": arguments.pairs, "photons": arguments.photons, "seed": arguments.data_seed}
+    made_with = {
+        "train": arguments.pairs,
+        "photons": arguments.photons,
+        "seed": arguments.data_seed,
+        "train_prevalence": arguments.train_prevalence,
+    }
     data = load_data(made_with)
     out = arguments.out or Path("runs") / f"pix2pix-{arguments.photons:g}-photons-seed-{settings.seed}"
     shown = not arguments.quiet
-    options = f" --pairs {arguments.pairs} --photons {arguments.photons:g} --data-seed {arguments.data_seed}"
+    options = (
+        f" --pairs {arguments.pairs} --photons {arguments.photons:g} --data-seed {arguments.data_seed}"
+        f" --train-prevalence {arguments.train_prevalence:g}"
+    )
     result = train_or_resume(
         arguments,
         out,

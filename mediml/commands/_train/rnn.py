@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from mediml.training import sequences
-    from mediml.training.sequence_tasks import load_task, measure
+    from mediml.training.sequence_tasks import load_task, measure, warnings_of
 
     given = given_settings(arguments, sequences.SequenceSettings)
     settings = sequences.SequenceSettings(**{**sequences.DEFAULTS[arguments.task], **given})
@@ -67,7 +67,8 @@ def run(arguments: argparse.Namespace) -> int:
         return 130
     figures = measure(task, "test", sequences.outputs(result.model, task.splits["test"]))
     described = {"name": task.data_name, "task": task.name, "sha256": task.sha256(), "made_with": made_with}
-    finish(out, "rnn", result, described, figures, {"model": result.model})
+    warnings = warnings_of(figures["values"])
+    finish(out, "rnn", result, described, figures, {"model": result.model}, warnings)
     return 0
 
 
