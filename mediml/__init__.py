@@ -138,13 +138,16 @@ _SUBMODULES = frozenset(
         "utils",
     }
 )  # fmt: skip
-#: What torch has beside torch.nn.functional as well.
+#: What torch has beside torch.nn.functional as well, where the same arguments mean the same: torch.batch_norm,
+#: torch.embedding and some losses take theirs in another order.
 _FROM_FUNCTIONAL = frozenset(
     {
-        "bilinear", "celu", "conv1d", "conv2d", "conv3d", "cosine_similarity", "dropout", "gru", "gru_cell",
-        "log_softmax", "lstm", "lstm_cell", "max_pool1d", "max_pool2d", "max_pool3d", "pairwise_distance", "prelu",
-        "relu", "relu_", "rnn_relu", "rnn_relu_cell", "rnn_tanh", "rnn_tanh_cell", "selu", "sigmoid", "softmax",
-        "tanh",
+        "adaptive_avg_pool1d", "avg_pool1d", "bilinear", "celu", "celu_", "conv1d", "conv2d", "conv3d",
+        "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "cosine_similarity", "dropout", "group_norm",
+        "gru", "gru_cell", "hardshrink", "layer_norm", "log_softmax", "lstm", "lstm_cell", "max_pool1d",
+        "max_pool1d_with_indices", "max_pool2d", "max_pool3d", "pairwise_distance", "pdist", "pixel_shuffle",
+        "pixel_unshuffle", "prelu", "relu", "relu_", "rms_norm", "rnn_relu", "rnn_relu_cell", "rnn_tanh",
+        "rnn_tanh_cell", "rrelu", "rrelu_", "selu", "selu_", "sigmoid", "softmax", "tanh", "threshold", "threshold_",
     }
 )  # fmt: skip
 _FROM_SERIALIZATION = frozenset({"load", "save"})

@@ -18,6 +18,9 @@ Sizes = int | Sequence[int]
 #: Larger numbers are mistakes, and sums with them could leave the range of int64. It is PyTorch's limit for pooling.
 MOST = 2**31 - 1
 
+#: The operator at the head of a refusal: ``group_norm`` in ``group_norm: weight expects the shape (4,)``.
+_INNER = re.compile(r"^\w+: (?=\w+ expects )")
+
 
 def sizes(op: str, name: str, value: Any, rank: int) -> tuple[int, ...]:
     """One int for each of `rank` axes; a single one, bare or in a sequence, counts for all.
@@ -50,7 +53,7 @@ def flag(op: str, name: str, value: Any) -> bool:
 def checked(function: Callable[..., Any]) -> Callable[..., Any]:
     """An operator that refuses arguments of a type that its annotations do not allow, as torch's argument parser does.
 
-    Every refusal, also one from deep inside, names the operator that was called.
+    Every refusal, also one from deep inside, names the operator that was called, and not the one it is computed by.
 
     Raises
     ------
@@ -89,7 +92,7 @@ def checked(function: Callable[..., Any]) -> Callable[..., Any]:
         except (ValueError, TypeError, IndexError) as error:
             if named.search(str(error)):
                 raise
-            raise type(error)(f"{op}: {error}") from error
+            raise type(error)(f"{op}: {_INNER.sub('', str(error))}") from error
 
     operator.is_checked = True  # type: ignore[attr-defined]
     return operator

@@ -4,6 +4,7 @@ import importlib
 import inspect
 import pkgutil
 
+import numpy as np
 import pytest
 
 import mediml
@@ -79,5 +80,53 @@ def test_what_torch_offers_at_its_top_is_offered_here():
         assert getattr(mediml, name) is getattr(functional, name)
     for name in sorted(mediml._SUBMODULES):
         assert getattr(mediml, name).__name__ == f"mediml.{name}"
+    for name in ("batch_norm", "instance_norm", "embedding", "kl_div"):  # torch's own take their arguments otherwise
+        assert hasattr(torch, name) and not hasattr(mediml, name)
     with pytest.raises(AttributeError, match="'mediml' has no attribute 'nothing'"):
         mediml.nothing  # noqa: B018
+
+
+#: Functions of torch's top level that are written in C++, whose signatures cannot be read: further arguments by place.
+BY_PLACE = {
+    "adaptive_avg_pool1d": (2,),
+    "avg_pool1d": (2, 1, 1, True, False),
+    "celu_": (0.5,),
+    "group_norm": (2, None, None, 1e-2),
+    "hardshrink": (0.3,),
+    "layer_norm": ((5,), None, None, 1e-2),
+    "max_pool1d_with_indices": (2, 1, 1, 1, True),
+    "rms_norm": ((4, 5), None, 1e-2),
+    "rrelu": (0.2, 0.4, False),
+    "rrelu_": (0.2, 0.4, False),
+    "selu_": (),
+    "threshold": (0.1, 7.0),
+    "threshold_": (0.1, 7.0),
+    "pixel_shuffle": (2,),
+    "pixel_unshuffle": (2,),
+    "conv_transpose1d": (np.ones((4, 3, 3)), np.ones(6), 2, 1, 1, 2, 3),
+    "conv_transpose2d": (np.ones((4, 3, 3, 3)), np.ones(6), 2, 1, 1, 2, 3),
+    "conv_transpose3d": (np.ones((4, 3, 3, 3, 3)), np.ones(6), 2, 1, 1, 2, 3),
+    "pdist": (1.0,),
+}
+
+#: The shape of the first argument, where it is another than (3, 4, 5).
+SHAPES = {
+    **dict.fromkeys(("pixel_shuffle", "pixel_unshuffle"), (2, 4, 6, 8)),
+    **{f"conv_transpose{rank}d": (2, 4, *(5,) * rank) for rank in (1, 2, 3)},
+    "pdist": (5, 3),
+}
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("name", BY_PLACE)
+def test_arguments_by_place_mean_at_the_top_what_they_mean_in_torch(name):
+    torch = pytest.importorskip("torch")
+    x = np.random.default_rng(0).standard_normal(SHAPES.get(name, (3, 4, 5)))
+
+    def result(package):
+        arrays = (package.tensor(a) if isinstance(a, np.ndarray) else a for a in (x, *BY_PLACE[name]))
+        outputs = getattr(package, name)(*arrays)
+        return [output.numpy() for output in (outputs if isinstance(outputs, tuple) else (outputs,))]
+
+    for ours, theirs in zip(result(mediml), result(torch), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)

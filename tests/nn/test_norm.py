@@ -177,6 +177,32 @@ def test_states_go_both_ways():
         assert not layer.state_dict()
 
 
+@pytest.mark.torch
+def test_a_state_from_before_batches_were_counted():
+    torch = pytest.importorskip("torch")
+    numbers_of = {
+        "0.running_mean": np.float32([1, 2]), "0.running_var": np.float32([3, 4]),
+        "0.weight": np.float32([5, 6]), "0.bias": np.float32([7, 8]),
+    }  # fmt: skip
+    ours, theirs = nn.Sequential(nn.BatchNorm1d(2)), torch.nn.Sequential(torch.nn.BatchNorm1d(2))
+    ours(tensor((3, 2)))
+    theirs(torch.ones(3, 2))
+    assert theirs.load_state_dict({name: torch.tensor(array) for name, array in numbers_of.items()}).missing_keys == []
+    assert ours.load_state_dict(numbers_of).missing_keys == []
+    assert theirs[0].num_batches_tracked.item() == ours[0].num_batches_tracked.item() == 1
+    for name, array in numbers_of.items():
+        assert ours.state_dict()[name].tolist() == theirs.state_dict()[name].tolist() == array.tolist()
+    twice = nn.Sequential(ours[0], ours[0])
+    assert not twice.load_state_dict(
+        {k.replace("0", p, 1): v for k, v in numbers_of.items() for p in "01"}
+    ).missing_keys
+    ours.load_state_dict({**numbers_of, "0.num_batches_tracked": np.int64(7)})
+    assert ours[0].num_batches_tracked.item() == 7
+    del numbers_of["0.running_var"]
+    with pytest.raises(ValueError, match=r"missing: 0\.running_var$"):
+        ours.load_state_dict(numbers_of)
+
+
 # -- refusals --------------------------------------------------------------------------------------------
 
 X, RUNNING = mediml.zeros((2, 4, 3)), (mediml.zeros(4), mediml.ones(4))
@@ -198,6 +224,12 @@ X, RUNNING = mediml.zeros((2, 4, 3)), (mediml.zeros(4), mediml.ones(4))
         (lambda: F.batch_norm(X, *RUNNING, mediml.ones(3)), ValueError, r"weight expects the shape \(4,\)"),
         (lambda: F.instance_norm(X[:, :, :1]), ValueError, "more than 1 spatial element"),
         (lambda: F.instance_norm(X, use_input_stats=False), ValueError, "instance_norm: running_mean expects a tensor"),
+        (lambda: F.instance_norm(X, weight=mediml.ones(3)), ValueError, r"^instance_norm: weight expects the shape"),
+        (
+            lambda: F.instance_norm(X, *RUNNING, bias=mediml.ones(3), use_input_stats=False),
+            ValueError,
+            "^instance_norm: bias expects the shape",
+        ),
         (lambda: F.layer_norm(X, 3), TypeError, "normalized_shape expects a sequence of int, got 3"),
         (lambda: F.layer_norm(X, ()), ValueError, "normalized_shape expects the sizes of the last axes"),
         (lambda: F.layer_norm(X, (4,)), ValueError, r"layer_norm: normalized_shape expects .*\(2, 4, 3\).*got \(4,\)"),

@@ -7,6 +7,7 @@ import re
 
 _DTYPE = "(float16|float64|int64|int32|uint8|bool)"
 _COMPOSED = "(pairwise_distance|cosine_.*|normalize|pdist|.*margin.*|.*_loss|kl_div|bilinear|matmul|hardtanh|binary.*)"
+_NETWORK = "(gru|lstm|rnn_relu|rnn_tanh)"
 
 #: PyTorch answers, mediml refuses.
 REFUSED = [
@@ -17,6 +18,13 @@ REFUSED = [
     ("max_unpool.*", "all: empty", "an input without channels is refused by every pooling alike"),
     ("nll_loss", "(input: axis . of size 0|all: empty)", "an input without classes"),
     ("(batch|instance)_norm", "input: axis 1 of size 0", "no channels, but parameters or statistics of some"),
+    (
+        _NETWORK,
+        r"params\[.*\]: (axis too many|no axes|axis too few)",
+        "a bias of another shape, which PyTorch broadcasts",
+    ),
+    (_NETWORK, "input: axis too few", "no batch, and states of a batch, which PyTorch broadcasts"),
+    (_NETWORK, "(input|hx): axis . of size .", "states of a batch of another size, which PyTorch broadcasts"),
     (".*_cell", "b_.h: (axis too many|no axes|axis too few)", "a bias of another shape, which PyTorch broadcasts"),
 ]
 

@@ -18,6 +18,7 @@ class _Tracking(_Affine):
     running_var: Tensor | None
     num_batches_tracked: Tensor | None
     _ranks: tuple[int, ...]
+    _optional_keys = frozenset({"num_batches_tracked"})  # torch has it since 0.4.1; older files do not
 
     def __init__(
         self, num_features: int, eps: float, momentum: float | None, affine: bool, track_running_stats: bool,

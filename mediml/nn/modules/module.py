@@ -36,6 +36,9 @@ class Module:
     training: bool
     forward: Callable[..., Any]
 
+    #: Of its own parameters and buffers, those that a state to load may lack; they then keep their values.
+    _optional_keys: frozenset[str] = frozenset()
+
     def __init__(self) -> None:
         fields = {
             "training": True,
@@ -263,7 +266,8 @@ class Module:
     ) -> IncompatibleKeys:
         """Copy values into parameters and buffers by name: tensors, arrays, or torch's CPU tensors.
 
-        Nothing is copied where anything does not fit.
+        Nothing is copied where anything does not fit. What a layer owns only since a later version of torch, as
+        `num_batches_tracked` of batch normalisation, may be missing.
 
         Raises
         ------
@@ -274,7 +278,10 @@ class Module:
             raise TypeError(f"load_state_dict: expected a mapping, got {type(state_dict).__name__}")
         own = self.state_dict(keep_vars=True)
         given = {name: _as_array(value) for name, value in state_dict.items() if name in own}
-        keys = IncompatibleKeys([k for k in own if k not in state_dict], [k for k in state_dict if k not in own])
+        owners = self.named_modules(remove_duplicate=False)
+        optional = {f"{path}.{key}" if path else key for path, owner in owners for key in owner._optional_keys}
+        missing = [name for name in own if name not in state_dict and name not in optional]
+        keys = IncompatibleKeys(missing, [name for name in state_dict if name not in own])
         faults = [
             f"{name}: expected shape {tuple(own[name].shape)}, got {array.shape}"
             for name, array in given.items()
