@@ -37,8 +37,7 @@ class SegmentationSettings:
     widths : tuple of int
         Channels of the U-Net at each resolution.
     norm : str
-        ``"batch"``, ``"instance"``, ``"group"`` or ``"none"``; ``""``: batch for slices, instance for volumes, of
-        which a batch holds few.
+        ``"batch"``, ``"instance"``, ``"group"`` or ``"none"``.
     augment : bool
         Shift every image, and stretch and shift its values, at random.
     epochs, batch_size : int
@@ -54,7 +53,7 @@ class SegmentationSettings:
     context: int = 1
     axis: int = 2
     widths: tuple[int, ...] = (8, 16, 32)
-    norm: str = ""
+    norm: str = "batch"
     augment: bool = True
     epochs: int = 12
     batch_size: int = 16
@@ -66,7 +65,7 @@ class SegmentationSettings:
         object.__setattr__(self, "widths", tuple(self.widths))
         expect_whole(self, context=0, axis=0, epochs=1, batch_size=1, seed=0)
         expect_positive(self, "lr", "minutes")
-        expect_choice(self, norm=("", *unet.NORMS))
+        expect_choice(self, norm=unet.NORMS)
         if self.rank not in (2, 3) or self.axis > 2:
             raise ValueError(f"settings: expected rank 2 or 3 and axis 0, 1 or 2, got {self.rank} and {self.axis}")
 
@@ -149,9 +148,10 @@ class _Training(Training):
             "in_channels": 1 if volumetric else 2 * settings.context + 1,
             "num_classes": len(data.structures) + 1,
             "widths": list(settings.widths),
-            "norm": settings.norm or ("instance" if volumetric else "batch"),
+            "norm": settings.norm,
             "axis": settings.axis,
             "context": settings.context,
+            "shape": list(self.dataset.shape) if isinstance(self.dataset, Whole) else None,
         }
         # 1. Initialise the weights at random.
         mediml.manual_seed(settings.seed)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mediml import from_numpy, no_grad
 from mediml.data.loader import Dataset
-from mediml.data.volumes import Volume, VolumeData, generated_volumes, load_volumes
+from mediml.data.volumes import Volume, VolumeData, generated_volumes, load_volumes, stack, unpad
 from mediml.evaluation import dice, summarise_dice
 from mediml.training.run import figure
 
@@ -84,20 +84,18 @@ def _centred(array: NDArray[Any], size: Sequence[int], value: Any) -> NDArray[An
 
 
 class Whole(Dataset):
-    """Each volume as an image (1, D, H, W) and labels (D, H, W), all of one size."""
+    """Each volume as an image (1, D, H, W) and labels (D, H, W), padded to one `shape`."""
 
     def __init__(self, volumes: Sequence[Volume]) -> None:
-        size = common_size(volumes)
-        self.samples = [
-            (_centred(volume.image, size, volume.image.min()), _centred(volume.label, size, 0)) for volume in volumes
-        ]
+        images, labels = stack(volumes)
+        self.shape: tuple[int, ...] = labels.shape[1:]
+        self.samples = list(zip(images, labels))
 
     def __len__(self) -> int:
         return len(self.samples)
 
     def __getitem__(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        image, labels = self.samples[index]
-        return image[None], labels
+        return self.samples[index]
 
 
 class Slices(Dataset):
@@ -149,11 +147,13 @@ def segment(model: Any, architecture: Mapping[str, Any], volumes: Sequence[Volum
 def _segment_one(model: Any, architecture: Mapping[str, Any], volume: Volume) -> NDArray[np.uint8]:
     image = volume.image
     if architecture["rank"] == 3:
-        scores = model(from_numpy(image[None, None])).numpy()[0]
-        return scores.argmax(0).astype(np.uint8)
+        # Padded as in training: where nothing was ever shown beyond a border, a network invents.
+        shape = tuple(map(max, architecture["shape"], image.shape))
+        scores = model(from_numpy(stack([volume], shape=shape)[0])).numpy()
+        return np.ascontiguousarray(unpad(scores.argmax(1).astype(np.uint8), [volume])[0])
     order = _axes(architecture["axis"])
-    stack = np.ascontiguousarray(_with_context(image.transpose(order), architecture["context"]))
-    masks = model(from_numpy(stack)).numpy().argmax(1).astype(np.uint8)
+    planes = np.ascontiguousarray(_with_context(image.transpose(order), architecture["context"]))
+    masks = model(from_numpy(planes)).numpy().argmax(1).astype(np.uint8)
     return np.ascontiguousarray(masks.transpose(np.argsort(order)))
 
 

@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--context", type=int, help="slices on either side shown with each slice (1)")
     parser.add_argument("--axis", type=int, choices=[0, 1, 2], help="of the volume, along which slices are taken (2)")
     parser.add_argument("--widths", type=int, nargs="+", help="channels at each resolution (8 16 32)")
-    parser.add_argument("--norm", choices=["batch", "instance", "group", "none"], help="(batch; --rank 3: instance)")
+    parser.add_argument("--norm", choices=["batch", "instance", "group", "none"], help="normalisation (batch)")
     parser.add_argument(
         "--augment", action=argparse.BooleanOptionalAction, help="shift and re-expose every image at random (on)"
     )
@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     given = given_settings(arguments, segmentation.SegmentationSettings)
     if "widths" in given:
         given["widths"] = tuple(given["widths"])
-    defaults = {"batch_size": 2} if given.get("rank") == 3 else {}
+    defaults = {"batch_size": 2, "lr": 1e-2} if given.get("rank") == 3 else {}
     settings = segmentation.SegmentationSettings(**{**defaults, **given})
     data = load(arguments.data)
     out = (
