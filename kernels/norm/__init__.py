@@ -7,5 +7,5 @@ What differs is the set. In an array (N, C, L), samples by channels by places in
 * RMS norm: as layer norm, without taking the mean off; local response norm: the channels beside, squares only.
 
 ``reference`` has the formulas as plain loops, ``cpu`` the same functions, fast; ``shapes`` checks for both.
-Layers: ``mediml/nn/modules/norm.py``.
+Layers: ``mediml/nn/modules/norm.py``. Batch norm is taught in lesson 13, generative adversarial networks.
 """
