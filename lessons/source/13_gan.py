@@ -16,10 +16,10 @@
 # %% [markdown] tags=["zh"]
 # # 13 · 生成对抗网络：两个玩家，崩溃要量得出来
 #
-# 科里只有二十张罕见病的片子，想要两千张。**生成对抗网络**（GAN）许诺可以“再画一些”：一个网络用噪声造图像，另一个网络努力
-# 把它们与真实图像区分开，两者互相学习。可是这样的生成器究竟知道什么？训练图像里没有的，它一概不知；而且往往知道得更少：
-# 整整一类图像都可能被它丢掉，任何损失都不会告诉你。本课从零件开始搭出两个玩家，训练它们，
-# **再故意让它们失败，并把失败量出来**。
+# 科里只有二十张罕见病的片子，想要两千张。**生成对抗网络**（GAN）许诺可以“再画一些”：一个网络用噪声造图像，另一个网络努
+# 力把它们与真实图像区分开，两者互相学习。可是这样的生成器究竟知道什么？训练图像里没有的，它一概不知；而且往往知道得更
+# 少：整整一类图像都可能被它丢掉，任何损失都不会告诉你。本课从零件开始搭出两个玩家，训练它们，**再故意让它们失败，并把
+# 失败量出来**。
 #
 # **学完本课，你能够**把这场博弈写成公式，说出最优判别器是什么；推导双方的梯度，指出其中一个在哪里消失；手工完成转置卷积
 # 的“盖章”和一次批归一化；把交替训练写成五步；统计模式覆盖；并从一段已发表的程序里找出错误。
@@ -77,7 +77,8 @@ from mediml.plots import show_curves, show_numbers, show_sample_frames, show_sam
 # %% [markdown] tags=["zh"]
 # ## 1 一场博弈
 #
-# **生成器** $G$ 把噪声 $z$ 变成图像 $G(z)$；**判别器** $D$ 给出一幅图像为真的概率。下面这个值，$D$ 想让它大，$G$ 想让它小：
+# **生成器** $G$ 把噪声 $z$ 变成图像 $G(z)$；**判别器** $D$ 给出一幅图像为真的概率。下面这个值，$D$ 想让它大，$G$ 想让
+# 它小：
 #
 # $$ \min_G \max_D V(D, G) = \mathbb{E}_{x \sim p_{d}} \ln D(x) + \mathbb{E}_{z \sim p_z} \ln\bigl(1 - D(G(z))\bigr) $$
 #
@@ -94,9 +95,9 @@ from mediml.plots import show_curves, show_numbers, show_sample_frames, show_sam
 #
 # $$ D^*(x) = \frac{p_d(x)}{p_d(x) + p_g(x)}, \qquad s^*(x) = \ln\frac{p_d(x)}{p_g(x)} $$
 #
-# 在一维情形手算：真实扫描中肝脏的 CT 值为 $60 \pm 10$ HU，生成图像中为 $40 \pm 10$ HU，都服从正态分布。换用单位
-# $t = (x - 50)/10$，即 $N(1, 1)$ 与 $N(-1, 1)$，于是 $s^* = \frac12[(t+1)^2 - (t-1)^2] = 2t$：一条直线。50 HU 处 $D^*$ 为
-# 1/2，60 HU 处为 $\sigma(2) = 0.88$。
+# 在一维情形手算：真实扫描中肝脏的 CT 值为 $60 \pm 10$ HU，生成图像中为 $40 \pm 10$ HU，都服从正态分布。换用单
+# 位 $t = (x - 50)/10$，即 $N(1, 1)$ 与 $N(-1, 1)$，于是 $s^* = \frac12[(t+1)^2 - (t-1)^2] = 2t$：一条直线。50
+# HU 处 $D^*$ 为 1/2，60 HU 处为 $\sigma(2) = 0.88$。
 #
 # **先猜**：一个只有一个权重、一个偏置的判别器 $s = wt + b$，只用样本训练，从未见过密度函数。它会学到怎样的 $w$ 和 $b$？
 
@@ -123,9 +124,9 @@ assert abs(w - 2) < 0.08 and abs(b) < 0.05
 # generator is perfect and every image deserves 1/2. Integrated on a grid:
 
 # %% [markdown] tags=["zh"]
-# 把 $D^*$ 代回去，价值变成 $2\,\mathrm{JSD}(p_d, p_g) - 2\ln 2$，其中 JSD 是 Jensen–Shannon 散度，衡量两个分布的差距（单位
-# nat）。判别器的**损失**是 $-V$，所以它至少要付 $2 \ln 2 - 2\,\mathrm{JSD}$：两个分布不重叠时几乎不用付；生成器完美、每幅
-# 图像都该判 1/2 时，恰好是 $2\ln 2 = 1.386$。在网格上积分：
+# 把 $D^*$ 代回去，价值变成 $2\,\mathrm{JSD}(p_d, p_g) - 2\ln 2$，其中 JSD 是 Jensen–Shannon 散度，衡量两个分布的差距
+# （单位 nat）。判别器的**损失**是 $-V$，所以它至少要付 $2 \ln 2 - 2\,\mathrm{JSD}$：两个分布不重叠时几乎不用付；生成器
+# 完美、每幅图像都该判 1/2 时，恰好是 $2\ln 2 = 1.386$。在网格上积分：
 
 # %%
 t = np.linspace(-8, 8, 4001)
@@ -141,7 +142,7 @@ assert np.isclose(np.trapezoid(p_d * of_real + p_g * of_fake, t), 2 * np.log(2) 
 
 # %%
 alt = (
-    "Two normal densities around 40 and 60 HU, and the best discriminator, which rises from 0 to 1 and is a half at 50.",
+    "Normal densities around 40 and 60 HU, and the best discriminator: it rises from 0 to 1 and is a half at 50.",
     "两条正态密度曲线，中心在 40 与 60 HU；最优判别器由 0 升到 1，在 50 处为二分之一。",
 )
 best = p_d / (p_d + p_g)
@@ -165,7 +166,8 @@ assert np.isclose(best[2000], 0.5) and np.isclose(best[2250], 1 / (1 + np.exp(-2
 # | hinge | $\max(0, 1-r)$ | $\max(0, 1+f)$ | $-f$ | $-1$ |
 # | Wasserstein | $-r$ | $f$ | $-f$ | $-1$ |
 #
-# The rows as a kernel, one score at a time:
+# Since $\operatorname{softplus}'(s) = \sigma(s)$, the slopes follow by the chain rule; check two of them with pencil.
+# The generator's column as a kernel, one score at a time:
 
 # %% [markdown] tags=["zh"]
 # ## 2 目标函数：双方各想要怎样的得分
@@ -181,10 +183,19 @@ assert np.isclose(best[2000], 0.5) and np.isclose(best[2250], 1 / (1 + np.exp(-2
 # | 合页（hinge） | $\max(0, 1-r)$ | $\max(0, 1+f)$ | $-f$ | $-1$ |
 # | Wasserstein | $-r$ | $f$ | $-f$ | $-1$ |
 #
-# 写成内核，一次处理一个得分：
+# 由 $\operatorname{softplus}'(s) = \sigma(s)$ 和链式法则即得各个斜率，请用笔验算其中两个。生成器那一列写成内核，一次处
+# 理一个得分：
 
 # %%
 show_source(reference._softplus, reference._loss_of_generator, reference._slope_of_generator)
+
+# %%
+h, points = 1e-6, np.array([-3.0, -0.5, 0.3, 2.0])  # finite differences, away from the corners of the hinge
+for objective in ("minimax", "non-saturating", "least-squares", "hinge", "wasserstein"):
+    up, down = (reference.generator_loss_forward(points + d, objective, "none") for d in (h, -h))
+    slope = reference.generator_loss_backward_fake(np.ones_like(points), points, objective, "none")
+    assert np.allclose((up - down) / (2 * h), slope, atol=1e-6), objective
+print("the slopes of all five objectives are those of finite differences")
 
 # %% [markdown] tags=["en"]
 # **Why two objectives for the same wish?** At the beginning the generator is bad and $D$ is sure: say $f = -5$, so
@@ -193,9 +204,9 @@ show_source(reference._softplus, reference._loss_of_generator, reference._slope_
 # most is to be learnt.
 
 # %% [markdown] tags=["zh"]
-# **同一个愿望，为什么要两种目标？** 开始时生成器很差，$D$ 很有把握：设 $f = -5$，则 $D = \sigma(-5) = 0.0067$。极小极大的
-# 斜率只有 $-0.0067$，非饱和的是 $-\sigma(5) = -0.9933$。手算：$\sigma(-f)/\sigma(f) = e^{-f}$，此处 $e^5 = 148$。两者都
-# 希望 $f$ 升高，可是前者偏偏在最需要学习的时候几乎不出声。
+# **同一个愿望，为什么要两种目标？** 开始时生成器很差，$D$ 很有把握：设 $f = -5$，则 $D = \sigma(-5) = 0.0067$。极小极
+# 大的斜率只有 $-0.0067$，非饱和的是 $-\sigma(5) = -0.9933$。手算：$\sigma(-f)/\sigma(f) = e^{-f}$，此处 $e^5 = 148$。
+# 两者都希望 $f$ 升高，可是前者偏偏在最需要学习的时候几乎不出声。
 
 # %%
 f = np.linspace(-6, 4, 201)
@@ -217,9 +228,9 @@ assert np.isclose(ratio, np.exp(5))
 # $\max(x, 0) + \ln(1 + e^{-|x|})$. **Predict** the loss and the slope of a fake with the score $-1000$.
 
 # %% [markdown] tags=["zh"]
-# **稳定写法与照抄公式。** 照抄 $\ln \sigma(f)$，要先算 sigmoid，而它在 float32 里低于约 $-89$ 就成了 0，再取 0 的对数。
-# `softplus` 根本不产生这个数：它算的是 $\max(x, 0) + \ln(1 + e^{-|x|})$。**先猜**：得分为 $-1000$ 的假图，损失和斜率各是
-# 多少？
+# **稳定写法与照抄公式。** 照抄 $\ln \sigma(f)$，要先算 sigmoid，而它在 float32 里低于约 $-89$ 就成了 0，再取 0 的对
+# 数。`softplus` 根本不产生这个数：它算的是 $\max(x, 0) + \ln(1 + e^{-|x|})$。**先猜**：得分为 $-1000$ 的假图，损失和斜
+# 率各是多少？
 
 # %%
 scores = np.array([-1000, -50, 0], np.float32)
@@ -270,8 +281,8 @@ print("naive and fast agree for all five objectives")
 # $$ y_{h_{out},\,w_{out}} = \sum_{h_{in},\,w_{in},\,k_h,\,k_w} x_{h_{in},\,w_{in}}\, W_{k_h,\,k_w}
 #    \quad\text{且}\quad h_{out} = h_{in}\, s - p + k_h,\quad w_{out} = w_{in}\, s - p + k_w $$
 #
-# 输出有 $(H_{in} - 1)\,s - 2p + K$ 行：取 $K = 4$、$s = 2$、$p = 1$，恰好翻倍。手算：$K = s = 2$，2 × 2 变成 4 × 4，章不重
-# 叠。先算出左下角那一块，再运行。
+# 输出有 $(H_{in} - 1)\,s - 2p + K$ 行：取 $K = 4$、$s = 2$、$p = 1$，恰好翻倍。手算：$K = s = 2$，2 × 2 变成 4 × 4，章
+# 不重叠。先算出左下角那一块，再运行。
 
 # %%
 x = np.array([[1, 2], [3, 0]], np.float32)[None, None]
@@ -294,8 +305,8 @@ show_source(conv_transpose._forward)
 # gradient is, conversely, a plain convolution. (It is not an inverse; the old name *deconvolution* misleads.)
 
 # %% [markdown] tags=["zh"]
-# 这正是第 04 课求**梯度**时的循环。的确：把卷积写成矩阵 $y = Mx$，它对 $x$ 的梯度是 $M^{\mathsf T} g$，而转置卷积不过是把
-# $M^{\mathsf T}$ 拿来做前向。反过来，转置卷积的梯度就是普通的卷积。（它不是逆运算，旧名“反卷积”容易误导。）
+# 这正是第 04 课求**梯度**时的循环。的确：把卷积写成矩阵 $y = Mx$，它对 $x$ 的梯度是 $M^{\mathsf T} g$，而转置卷积不过
+# 是把 $M^{\mathsf T}$ 拿来做前向。反过来，转置卷积的梯度就是普通的卷积。（它不是逆运算，旧名“反卷积”容易误导。）
 
 # %%
 g = rng.standard_normal((2, 6, 7, 7))
@@ -314,7 +325,8 @@ assert np.allclose(stamped, as_gradient) and np.allclose(again, gathered)
 # pixel. **Predict** the pattern for $K = 3$ and for $K = 4$, both with stride 2.
 
 # %% [markdown] tags=["zh"]
-# **棋盘格。** 输入全为 1，核也全为 1，输出就是每个像素上盖了几枚章。**先猜**：步幅为 2，$K = 3$ 与 $K = 4$ 时各是什么花纹？
+# **棋盘格。** 输入全为 1，核也全为 1，输出就是每个像素上盖了几枚章。**先猜**：步幅为 2，$K = 3$ 与 $K = 4$ 时各是什么
+# 花纹？
 
 # %%
 ones, counts = np.ones((1, 1, 5, 5), np.float32), {}
@@ -344,8 +356,8 @@ assert set(np.unique(counts["$K = 3$"])) == {1, 2, 4} and set(np.unique(counts["
 # gradient loses its mean and its part along $\hat x$: moving all pixels together, or stretching them, changes nothing.
 
 # %% [markdown] tags=["zh"]
-# 如果 $K$ 不是步幅的整数倍，有的像素盖的章是别处的四倍。网络也许能学会抹平，在此之前它画出的是网格：看似纹理，其实是算术。
-# 所以用 $K = 4$、步幅 2。
+# 如果 $K$ 不是步幅的整数倍，有的像素盖的章是别处的四倍。网络也许能学会抹平，在此之前它画出的是网格：看似纹理，其实是算
+# 术。所以用 $K = 4$、步幅 2。
 #
 # ## 4 批归一化、leaky ReLU、tanh
 #
@@ -355,8 +367,8 @@ assert set(np.unique(counts["$K = 3$"])) == {1, 2, 4} and set(np.unique(counts["
 #    \frac{\partial \mathcal L}{\partial x_i} = \frac{\gamma}{\sqrt{\sigma^2+\epsilon}}
 #    \Bigl(g_i - \bar g - \hat x_i\, \overline{g \hat x}\Bigr) $$
 #
-# 手算：$x = (1, 3, 5, 7)$，$\mu = 4$，$\sigma^2 = (9+1+1+9)/4 = 5$，$\hat x = (-3, -1, 1, 3)/\sqrt5$。梯度里去掉了均值和沿
-# $\hat x$ 的分量：所有像素一起移动或一起拉伸，结果不变。
+# 手算：$x = (1, 3, 5, 7)$，$\mu = 4$，$\sigma^2 = (9+1+1+9)/4 = 5$，$\hat x = (-3, -1, 1, 3)/\sqrt5$。梯度里去掉了均值
+# 和沿 $\hat x$ 的分量：所有像素一起移动或一起拉伸，结果不变。
 
 # %%
 show_source(norm._batch_norm_statistics, norm._batch_norm)
@@ -392,11 +404,12 @@ assert np.allclose(in_training, np.array([-3, -1, 1, 3]) / np.sqrt(5), atol=1e-5
 # The article's network (a *DCGAN*) in a form that runs:
 
 # %% [markdown] tags=["zh"]
-# 这对 GAN 有三个后果：批归一化之前的层不需要偏置；训练时一幅图像的结果取决于同批的其他图像，所以**一批只有一幅会被拒绝**
-# （它会变成 0），要看的图像用评估模式生成；真图与假图分**两批**通过判别器，混在一起就会互相用对方的均值来归一化。
+# 这对 GAN 有三个后果：批归一化之前的层不需要偏置；训练时一幅图像的结果取决于同批的其他图像，所以**一批只有一幅会被拒
+# 绝**（它会变成 0），要看的图像用评估模式生成；真图与假图分**两批**通过判别器，混在一起就会互相用对方的均值来归一化。
 #
-# **Leaky ReLU** 在 0 以上斜率为 1，以下为 0.2。生成器只能通过判别器传回的梯度学习，普通 ReLU 会在每个关着的单元处把它切断
-# （第 05 课）。末端的 **tanh** 把像素限制在 $(-1, 1)$，因此真实图像也必须缩放到这个范围，否则判别器只要看最亮的像素就够了。
+# **Leaky ReLU** 在 0 以上斜率为 1，以下为 0.2。生成器只能通过判别器传回的梯度学习，普通 ReLU 会在每个关着的单元处把它
+# 切断（第 05 课）。末端的 **tanh** 把像素限制在 $(-1, 1)$，因此真实图像也必须缩放到这个范围，否则判别器只要看最亮的像
+# 素就够了。
 #
 # ## 5 两个玩家
 #
@@ -428,8 +441,9 @@ show_source(Discriminator, docstring=False)
 # | 转置卷积 4 × 4，步幅 2，批归一化，leaky ReLU | 16 × 8 × 8 | 同上，加批归一化 | 32 × 4 × 4 |
 # | 转置卷积 4 × 4，步幅 2，tanh | 1 × 16 × 16 | 覆盖全图的 4 × 4 卷积：一个得分 | 1 |
 #
-# 图像用的是一个答案已知的测试集，有**两个模式**：横条纹与竖条纹，各占一半，变化无穷。不妨想成同一疾病的两种表现。生成的图像
-# 属于哪一种，不需要专家，一条规则就能判断（`mode_of`），它也会说“都不是”。条纹不是医学，它是体模，就像检测扫描仪用的那种。
+# 图像用的是一个答案已知的测试集，有**两个模式**：横条纹与竖条纹，各占一半，变化无穷。不妨想成同一疾病的两种表现。生成
+# 的图像属于哪一种，不需要专家，一条规则就能判断（`mode_of`），它也会说“都不是”。条纹不是医学，它是体模，就像检测扫描仪
+# 用的那种。
 
 # %%
 images, modes = two_modes(2000, size=16, seed=0)
@@ -439,7 +453,7 @@ alt = (
 )
 show_samples(images[:16], alt, columns=8)
 print("the rule agrees with the truth in all 2000:", np.array_equal(mode_of(images), modes))
-assert np.array_equal(mode_of(images), modes) and -1 <= images.min() and images.max() <= 1
+assert np.array_equal(mode_of(images), modes) and np.abs(images).max() <= 1
 
 # %% [markdown] tags=["en"]
 # ## 6 The alternating training in five steps
@@ -463,9 +477,9 @@ show_source(discriminator_step, generator_step, docstring=False)
 # the fake images are **not** detached. **Predict** the two lines:
 
 # %% [markdown] tags=["zh"]
-# **为什么要 `detach`？** 判别器的损失通过假图依赖于生成器。不写 `detach`，梯度会一直走进 $G$：花了全部代价，算的却是 $G$ 怎
-# 样才能让**判别器**更省力；若没人清零，还会加到生成器自己的梯度里。`detach` 让记录带到图像为止。第 4 步正相反：梯度必须
-# **穿过** $D$ 到达 $G$，而 $D$ 不能动；所以冻结它的参数，假图则**不能** detach。**先猜**下面两行：
+# **为什么要 `detach`？** 判别器的损失通过假图依赖于生成器。不写 `detach`，梯度会一直走进 $G$：花了全部代价，算的却
+# 是 $G$ 怎样才能让**判别器**更省力；若没人清零，还会加到生成器自己的梯度里。`detach` 让记录带到图像为止。第 4 步正相
+# 反：梯度必须**穿过** $D$ 到达 $G$，而 $D$ 不能动；所以冻结它的参数，假图则**不能** detach。**先猜**下面两行：
 
 # %%
 mediml.manual_seed(0)
@@ -494,8 +508,8 @@ assert fake.requires_grad
 # worst case of section 2. Then the length of the generator's gradient, for both objectives. **Predict** the order.
 
 # %% [markdown] tags=["zh"]
-# **把消失的梯度量出来。** 让 $D$ 独自走四十步，生成器停在初始状态，这是第 2 节里最坏的情形。然后量两种目标下生成器梯度的长
-# 度。**先猜**：谁大？
+# **把消失的梯度量出来。** 让 $D$ 独自走四十步，生成器停在初始状态，这是第 2 节里最坏的情形。然后量两种目标下生成器梯度
+# 的长度。**先猜**：谁大？
 
 # %%
 optimizer_d = optim.Adam(discriminator.parameters(), lr=1e-3, betas=(0.5, 0.999))
@@ -509,7 +523,8 @@ for objective in ("minimax", "non-saturating"):
     F.generator_loss(scores, objective).backward(retain_graph=True)
     length[objective] = np.sqrt(sum((p.grad.numpy() ** 2).sum() for p in generator.parameters()))
 ratio = length["non-saturating"] / length["minimax"]
-print(f"D(G(z)) below 0.1: {F.sigmoid(scores).mean().item() < 0.1}; non-saturating more than 10 times as long:", ratio > 10)
+print("D(G(z)) below 0.1:", F.sigmoid(scores).mean().item() < 0.1)
+print("the non-saturating gradient is more than 10 times as long:", ratio > 10)
 assert ratio > 10 and F.sigmoid(scores).mean().item() < 0.1
 
 # %% [markdown] tags=["en"]
@@ -562,9 +577,9 @@ assert difference < 1e-8
 # %% [markdown] tags=["zh"]
 # ## 8 训练，以及该看什么
 #
-# 500 步，每步 32 幅图像。按 Radford、Metz 与 Chintala 的建议，Adam 取 $\beta_1 = 0.5$（对手一直在动，对旧梯度记得太久没有用
-# 处），初始权重取自 $N(0, 0.02)$。双方博弈的训练是**混沌**的：换一台处理器，舍入不同，几百步之后图像就不一样了。所以本课只
-# 打印粗略的事实，用不等式来断言。
+# 500 步，每步 32 幅图像。按 Radford、Metz 与 Chintala 的建议，Adam 取 $\beta_1 = 0.5$（对手一直在动，对旧梯度记得太久
+# 没有用处），初始权重取自 $N(0, 0.02)$。双方博弈的训练是**混沌**的：换一台处理器，舍入不同，几百步之后图像就不一样了。
+# 所以本课只打印粗略的事实，用不等式来断言。
 
 # %%
 mediml.manual_seed(0)  # 1 initialise
@@ -640,14 +655,14 @@ assert curves[-3:, 2].mean() > curves[-3:, 3].mean()
 # noise, each put into its mode by the rule.
 
 # %% [markdown] tags=["zh"]
-# 损失说的是**比赛**的形势，不是图像的好坏：对手也在进步。生成器的损失上升，图像可能反而更好；损失很小，也可能只是对手太弱
-# （第 9 节就有一例）。$D(x)$ 一直高于 $D(G(z))$，说明判别器仍能找出差别。所以要去量**图像**：固定噪声生成 500 幅，按规则归
-# 入各个模式。
+# 损失说的是**比赛**的形势，不是图像的好坏：对手也在进步。生成器的损失上升，图像可能反而更好；损失很小，也可能只是对手
+# 太弱（第 9 节就有一例）。$D(x)$ 一直高于 $D(G(z))$，说明判别器仍能找出差别。所以要去量**图像**：固定噪声生成 500 幅，
+# 按规则归入各个模式。
 
 # %%
 table = np.array(shares)
 alt = (
-    "Shares of horizontal, vertical and neither over the steps: neither falls from nearly 1, both modes rise to about 0.4.",
+    "Shares over the steps: that of neither falls from nearly 1, those of both modes rise to about 0.4.",
     "横、竖、都不是三者的比例：都不是由接近 1 下降，两个模式升到约 0.4。",
 )
 named = {"$m = 0$": table[:, 0], "$m = 1$": table[:, 1], "$m = -1$": table[:, 2]}
@@ -660,13 +675,13 @@ assert found.covered == 2 and found.outside.value < 1 / 3 and table[0, 2] > 0.8
 # ## 9 Mode collapse, provoked and measured
 #
 # **A rare finding.** Same program, same noise, one change: the second mode is one image in **ten** instead of one in
-# two, 200 examples of it in 2000. **Predict:** which share of the generated images will show it after 300 steps?
+# two, 200 examples of it in 2000. **Predict:** which share of the generated images will show it after 400 steps?
 
 # %% [markdown] tags=["zh"]
 # ## 9 模式崩溃：故意引发，再量出来
 #
 # **罕见的表现。** 程序相同，噪声相同，只改一处：第二个模式从两幅中有一幅变成**十**幅中有一幅，2000 幅里有 200 例左右。
-# **先猜**：300 步之后，生成的图像里它占多少？
+# **先猜**：400 步之后，生成的图像里它占多少？
 
 # %%
 guess = None  # a percentage
@@ -688,7 +703,7 @@ for name, player_g in collapsed.items():
         player.apply(init_weights)
     adam_g, adam_d = (optim.Adam(p.parameters(), lr=5e-4, betas=(0.5, 0.999)) for p in (player_g, player_d))
     rng = np.random.default_rng(0)
-    for _ in range(300):
+    for _ in range(400):
         real = mediml.from_numpy(sets[name][rng.integers(0, 2000, 32)])
         fake = player_g(mediml.from_numpy(rng.standard_normal((32, 8)).astype(np.float32)))
         discriminator_step(player_d, adam_d, real, fake)
@@ -699,32 +714,37 @@ assert not player_g.main[1].state_dict()
 rare_drawn, bare_drawn = (2 * fake_images(player, fixed).numpy() - 1 for player in collapsed.values())
 of_rare = evaluation.mode_coverage(mode_of(rare_drawn), expected=(0.9, 0.1))
 alt = (
-    "Sixteen images of the generator that saw a rare mode: all with stripes of the common direction or unclear.",
-    "见过罕见模式的生成器的十六幅图像：都是常见方向的条纹，或模糊不清。",
+    "Sixteen images of the generator that saw a rare mode: stripes of the common direction, or unclear.",
+    "见过罕见模式的生成器的十六幅图像：常见方向的条纹，或不清楚。",
 )
 show_samples(rare_drawn[:16], alt, columns=8)
 print("of 500 images fewer than 1 % show the rare mode:", of_rare.shares[1].value < 0.01)
 print("modes covered:", of_rare.covered, " collapsed:", of_rare.collapsed)
-assert of_rare.collapsed and of_rare.shares[1].value < 0.01 and of_rare.shares[0].value > 0.5
+print("the balanced training had both after 400 steps:", min(shares[7][:2]) > 0.1)
+assert of_rare.collapsed and of_rare.shares[1].value < 0.01 and min(shares[7][:2]) > 0.1
 
 # %% [markdown] tags=["en"]
-# **The finding for which we wanted more images is the one that vanished**, though the pictures look good. The
-# arithmetic is plain: leaving out one image in ten costs the generator little, so long as the other nine are well made.
-# No loss showed it; a count did.
+# **The finding for which we wanted more images is the one that vanished**, while its common sister is drawn in plenty.
+# The arithmetic is plain: leaving out one image in ten costs the generator little, so long as the other nine are well
+# made. No loss showed it; a count did. (Tried with two seeds, 500 steps, and shares
+# of 10 % and of 5 %: fewer than 1 % of 500 images showed the rare mode in each of the four.)
 #
-# **Without batch norm** in the generator, on the balanced set: after 300 steps not both modes are covered, and most
-# images are neither.
+# **Without batch norm** in the generator, on the balanced set: after as many steps not both modes are covered. And in
+# the images shown here the checkerboard is back, although $K = 4$: the *counts* of stamps are even, the *weights* of
+# the four taps that meet in a pixel need not be.
 
 # %% [markdown] tags=["zh"]
-# **我们本来想多要的那种表现，恰恰消失了**，而图像看上去很好。道理很简单：其余九幅造得好，漏掉十幅中的一幅，生成器几乎没有损
-# 失。没有哪个损失显示出来，一数便知。
+# **我们本来想多要的那种表现，恰恰消失了**，常见的那种却要多少有多少。道理很简单：其余九幅造得好，漏掉十幅中的一幅，生
+# 成器几乎没有损失。没有哪个损失显示出来，一数便知。（另用两个种子、
+# 500 步、占比 10 % 与 5 % 试过：四次里，500 幅图像中罕见模式都不到 1 %。）
 #
-# 再看生成器**不用批归一化**，仍用各半的数据：300 步之后两个模式没有都覆盖到，而且多数图像两者都不是。
+# 再看生成器**不用批归一化**，仍用各半的数据：同样步数之后，两个模式没有都覆盖到。而且在这里显示的图像里，棋盘格又回来
+# 了，尽管 $K = 4$：章的**个数**处处相同，落在同一像素上的四个**权重**却未必相同。
 
 # %%
 alt = (
-    "Sixteen images of a generator without batch norm: much alike, few of them stripes.",
-    "没有批归一化的生成器的十六幅图像：彼此雷同，很少是条纹。",
+    "Sixteen images of a generator without batch norm: one direction only, with a harsh grid of single pixels.",
+    "没有批归一化的生成器的十六幅图像：只有一个方向，并带刺眼的单像素网格。",
 )
 show_samples(bare_drawn[:16], alt, columns=8)
 of_bare = evaluation.mode_coverage(mode_of(bare_drawn))
@@ -735,30 +755,33 @@ assert of_bare.collapsed and of_bare.outside.value > found.outside.value
 # %% [markdown] tags=["en"]
 # **An opponent that stands still.** In the formula $\max_D$ stands *inside* $\min_G$: for every generator a new best
 # discriminator. If $D$ is frozen and only $G$ moves, the order is reversed, and the best answer to a fixed $D$ is the
-# one image that it likes most, whatever the noise. We take the good pair of section 8 and make 200 steps of the
+# one image that it likes most, whatever the noise. We take the good pair of section 8 and make 400 steps of the
 # generator alone. **Predict:** what becomes of its loss, of the variety, of the share of *neither*?
 
 # %% [markdown] tags=["zh"]
-# **站着不动的对手。** 公式里 $\max_D$ 在 $\min_G$ **之内**：每个生成器都要面对一个新的最优判别器。如果冻住 $D$、只训练 $G$，
-# 次序就反了：对固定的 $D$，最好的回应是它最喜欢的那一幅图像，管它噪声是什么。取第 8 节训练好的一对，让生成器单独再走 200
-# 步。**先猜**：它的损失、图像的多样性、“都不是”的比例各会怎样？
+# **站着不动的对手。** 公式里 $\max_D$ 在 $\min_G$ **之内**：每个生成器都要面对一个新的最优判别器。如果冻住 $D$、只训
+# 练 $G$，次序就反了：对固定的 $D$，最好的回应是它最喜欢的那一幅图像，管它噪声是什么。取第 8 节训练好的一对，让生成器单
+# 独再走 400 步。**先猜**：它的损失、图像的多样性、“都不是”的比例各会怎样？
 
 # %%
 before = 2 * fake_images(generator, fixed).numpy() - 1
 rng = np.random.default_rng(1)
-for _ in range(200):
+for _ in range(400):
     fake = generator(mediml.from_numpy(rng.standard_normal((32, 8)).astype(np.float32)))
     loss_alone = generator_step(discriminator, optimizer_g, fake).item()
 after = 2 * fake_images(generator, fixed).numpy() - 1
 variety = [drawn.std(axis=0).mean() for drawn in (before, after)]
 outside = [evaluation.mode_coverage(mode_of(drawn)).outside.value for drawn in (before, after)]
-print("the generator's loss is now below 0.2:", loss_alone < 0.2, "(a perfect one's is 0.69)")
-print("variety has fallen:", variety[1] < variety[0], " more images of neither:", outside[1] > outside[0])
-assert loss_alone < 0.2 and variety[1] < 0.9 * variety[0] and outside[1] > outside[0]
+print("the generator's loss is now below 0.3:", loss_alone < 0.3, "(a perfect one's is 0.69)")
+print("variety has fallen by more than a tenth:", variety[1] < 0.9 * variety[0])
+print("the share of neither is clearly smaller:", outside[1] < 0.8 * outside[0])
+assert loss_alone < 0.3 and variety[1] < 0.9 * variety[0] and outside[1] > 0.8 * outside[0]
 
 # %% [markdown] tags=["en"]
-# The best loss of the whole lesson, and worse images. So: **no result without a count of modes, or, where nobody knows
-# the modes, a distance between distributions** (section 11).
+# A loss far below that of a perfect generator, and images with less variety, but no more stripes. (It does not come to
+# a single image: once $D$ takes nearly all of them for real, hardly any gradient is left to push further.) So: **no
+# result without a count of modes, or, where nobody knows the modes, a distance between
+# distributions** (section 11).
 #
 # ## 10 A discriminator that cannot become too steep
 #
@@ -774,19 +797,20 @@ assert loss_alone < 0.2 and variety[1] < 0.9 * variety[0] and outside[1] > outsi
 # $u = (1, 0)$: $v = (3, 1)/\sqrt{10}$, $Wv = (10, 6)/\sqrt{10}$, so $\sigma \approx \sqrt{13.6} = 3.688$.
 
 # %% [markdown] tags=["zh"]
-# 全课最小的损失，却是更差的图像。所以：**不数模式，就不报结果；不知道有哪些模式时，就量分布之间的距离**（第 11 节）。
+# 损失远低于完美生成器，图像却更单调，条纹也不见多。（没有真的只剩一幅：一旦 $D$ 把几乎所有图像都当成真的，就几乎没有梯
+# 度再往前推了。）所以：**不数模式，就不报结果；不知道有哪些模式时，就量分布之间的距离**（第 11 节）。
 #
 # ## 10 不会变得太陡的判别器
 #
-# 把判别器的所有权重乘以一个数，得分就无限增大，传给生成器的斜率也跟着变大。Wasserstein 目标奖励的正是这个：只有 $D$ 满足
-# **Lipschitz 条件**时，它才是一种距离。**谱归一化**把每个权重矩阵除以最大奇异值 $\sigma$，即它最多能把向量拉长多少倍。用
-# **幂迭代**求它：
+# 把判别器的所有权重乘以一个数，得分就无限增大，传给生成器的斜率也跟着变大。Wasserstein 目标奖励的正是这个：只有 $D$ 满
+# 足 **Lipschitz 条件**时，它才是一种距离。**谱归一化**把每个权重矩阵除以最大奇异值 $\sigma$，即它最多能把向量拉长多少
+# 倍。用**幂迭代**求它：
 #
 # $$ v \leftarrow \frac{W^{\mathsf T} u}{\lVert W^{\mathsf T} u\rVert}, \qquad
 #    u \leftarrow \frac{W v}{\lVert W v\rVert}, \qquad \sigma = u^{\mathsf T} W v $$
 #
-# 手算：$W = \begin{pmatrix} 3 & 1 \\ 1 & 3 \end{pmatrix}$ 把 $(1, 1)$ 拉长四倍，把 $(1, -1)$ 拉长两倍。从 $u = (1, 0)$ 开
-# 始：$v = (3, 1)/\sqrt{10}$，$Wv = (10, 6)/\sqrt{10}$，于是 $\sigma \approx \sqrt{13.6} = 3.688$。
+# 手算：$W = \begin{pmatrix} 3 & 1 \\ 1 & 3 \end{pmatrix}$ 把 $(1, 1)$ 拉长四倍，把 $(1, -1)$ 拉长两倍。
+# 从 $u = (1, 0)$ 开始：$v = (3, 1)/\sqrt{10}$，$Wv = (10, 6)/\sqrt{10}$，于是 $\sigma \approx \sqrt{13.6} = 3.688$。
 
 # %%
 W, u = np.array([[3.0, 1.0], [1.0, 3.0]]), np.array([1.0, 0.0])
@@ -808,8 +832,8 @@ assert np.isclose(u @ W @ v, 4, atol=1e-3) and np.isclose(largest, 1, atol=1e-3)
 # multiply every weight of two discriminators by ten. **Predict** what happens to the scores.
 
 # %% [markdown] tags=["zh"]
-# 训练时 $u$ 逐步保留，权重每步变化很小，所以每步**一次**迭代就够。现在把两个判别器的全部权重都乘以十。**先猜**：得分会怎
-# 样？
+# 训练时 $u$ 逐步保留，权重每步变化很小，所以每步**一次**迭代就够。现在把两个判别器的全部权重都乘以十。**先猜**：得分会
+# 怎样？
 
 # %%
 grown = {}
@@ -848,11 +872,11 @@ assert grown[False] > 1000 and np.isclose(grown[True], 1, rtol=1e-3)
 # distance between a bell curve and two sharp peaks with the same mean and deviation.
 
 # %% [markdown] tags=["zh"]
-# 它保证的是有**界**，对卷积而言并不正好是 1：核为 4、步幅为 2 时，每个像素落在四个窗口里，即使矩阵完全不拉长，这一层仍可能拉
-# 长 $\sqrt 4 = 2$ 倍。一个常数因子对目标没有妨碍。
+# 它保证的是有**界**，对卷积而言并不正好是 1：核为 4、步幅为 2 时，每个像素落在四个窗口里，即使矩阵完全不拉长，这一层仍
+# 可能拉长 $\sqrt 4 = 2$ 倍。一个常数因子对目标没有妨碍。
 #
-# 另一种更出名的办法是**梯度惩罚**，把梯度的长度放进损失，于是需要梯度的梯度。我们的记录带只记前向的运算，不记反向的；遇到这
-# 种要求它会拒绝，而不是算出别的东西来。谱归一化只需要一阶导数。
+# 另一种更出名的办法是**梯度惩罚**，把梯度的长度放进损失，于是需要梯度的梯度。我们的记录带只记前向的运算，不记反向的；
+# 遇到这种要求它会拒绝，而不是算出别的东西来。谱归一化只需要一阶导数。
 #
 # ## 11 相距多远？Fréchet 距离
 #
@@ -860,9 +884,9 @@ assert grown[False] > 1000 and np.isclose(grown[True], 1, rtol=1e-3)
 #
 # $$ d^2 = (\mu_1 - \mu_2)^2 + (\sigma_1 - \sigma_2)^2 $$
 #
-# 手算：$(-1, 0, 1)$ 均值为 0，标准差为 1（除以 $N - 1$）；$(1, 3, 5)$ 分别为 3 和 2。所以 $d^2 = 9 + 1 = 10$。多维时第二项
-# 变成 $\operatorname{tr}(C_1 + C_2 - 2 (C_1 C_2)^{1/2})$，第 14 课配合网络的特征使用。**先猜**：一条钟形曲线与两个尖峰，
-# 均值与标准差都相同，距离是多少？
+# 手算：$(-1, 0, 1)$ 均值为 0，标准差为 1（除以 $N - 1$）；$(1, 3, 5)$ 分别为 3 和 2。所以 $d^2 = 9 + 1 = 10$。多维时第
+# 二项变成 $\operatorname{tr}(C_1 + C_2 - 2 (C_1 C_2)^{1/2})$，第 14 课配合网络的特征使用。**先猜**：一条钟形曲线与两个
+# 尖峰，均值与标准差都相同，距离是多少？
 
 # %%
 by_hand = evaluation.frechet_distance([[-1.0], [0.0], [1.0]], [[1.0], [3.0], [5.0]])
@@ -888,7 +912,7 @@ assert np.isclose(by_hand, 10) and evaluation.frechet_distance(bell, peaks) < 1e
 # | `nn.Reshape` | does not exist in PyTorch: does not start | `nn.Unflatten` |
 # | reshaped to (4, 4, 256) | channels last; the next layer expects them first | (256, 4, 4) |
 # | no `forward` in either class | a call ends in `NotImplementedError` | both have one |
-# | noise of shape (100, 100, 1, 1) | the linear layer finds 1 number where it expects 100 | (N, 100), refused otherwise |
+# | noise of shape (100, 100, 1, 1) | the linear layer finds 1 number where it expects 100 | (N, 100), or refused |
 # | the same 100 noise vectors for ever | between them the generator is never asked | new noise at each step |
 # | `images` is never defined | no real images, so no game | data set and loader |
 # | target of shape (1,) for (N, 1, 1, 1) outputs | refused by the loss | one score per image, `ones_like` |
@@ -906,8 +930,8 @@ assert np.isclose(by_hand, 10) and evaluation.frechet_distance(bell, peaks) < 1e
 # (that is the non-saturating objective), and has kernels of 4 with stride 2.
 
 # %% [markdown] tags=["zh"]
-# 是零，尽管谁也不会把这两个分布搞混：它只比较均值与协方差。评价生成器的每个指标都有盲区；距离、模式计数、最近的训练图像（第
-# 14 课），再看看最差的图像，合起来盲区才小一些。
+# 是零，尽管谁也不会把这两个分布搞混：它只比较均值与协方差。评价生成器的每个指标都有盲区；距离、模式计数、最近的训练图
+# 像（第 14 课），再看看最差的图像，合起来盲区才小一些。
 #
 # ## 12 那段程序错在哪里
 #
@@ -950,8 +974,8 @@ assert np.isclose(by_hand, 10) and evaluation.frechet_distance(bell, peaks) < 1e
 # * 条纹只有两个模式，一条规则就能认出。真实的征象更多、互相重叠，谁也没有完整的清单。
 # * 生成器不增加知识。它的图像最多是把训练图像里的东西重新组合，还可能丢掉一部分：首先丢的就是罕见的。
 # * 一个种子就是一次抽签。第 8、9 节的结论，要用多个种子重复过，才谈得上依靠。
-# * 骗过了 $D$，不等于骗得过**医生**，更不说明图像对任何一位患者为真。凭空捏造的病灶、被记住的患者、数据增强究竟值多少：见第
-#   14 课。
+# * 骗过了 $D$，不等于骗得过**医生**，更不说明图像对任何一位患者为真。凭空捏造的病灶、被记住的患者、数据增强究竟值多
+#   少：见第 14 课。
 
 # %% [markdown] tags=["en"]
 # ## Exercises
@@ -972,7 +996,7 @@ assert np.isclose(by_hand, 10) and evaluation.frechet_distance(bell, peaks) < 1e
 
 # %%
 answer = None  # exercise 1: (D, minimax slope, non-saturating slope)
-assert answer is None or np.allclose(answer, (0.25, -0.25, -0.75), atol=0.01), "D = 1/(1 + e^{ln 3}); slopes -D and D - 1"
+assert answer is None or np.allclose(answer, (0.25, -0.25, -0.75), atol=0.01), "D = 1/(1 + e^{ln 3}); slopes -D, D - 1"
 
 # %%
 side = None  # exercise 2
