@@ -3,6 +3,7 @@
 What the article's program had wrong is mended: `nn.Reshape` does not exist and its order of axes was not the
 convolution's, neither player had a forward pass, the noise did not fit the first layer, a target was a number and
 another had one element for a whole batch, no real images were loaded, and what was drawn had its channels first.
+Taught in lesson 13, GAN.
 
 One iteration, with two Adam optimisers of learning rate 2e-4 and betas (0.5, 0.999)::
 

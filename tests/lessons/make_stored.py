@@ -56,7 +56,34 @@ def training() -> dict[str, Any]:
     return {"seed": seed, "losses": losses}
 
 
-ALL = {"04_torch.json": convolution, "09_torch.json": training}
+def adversarial() -> dict[str, Any]:
+    """Both losses of ten alternating Adam steps of a small DCGAN in float64, from weights that a seed decides."""
+    import torch
+
+    from mediml.data.two_modes import two_modes
+    from mediml.reference.gan import Discriminator, Generator, discriminator_step, generator_step
+
+    seed, steps, size = 13, 10, 16
+    images, _ = two_modes(2000, size=16, seed=0)
+    rng = np.random.default_rng(seed)
+    players = Generator(1, 16, latent=8, width=4).double(), Discriminator(1, 16, width=4).double()
+    with torch.no_grad():
+        for player in players:
+            for name, parameter in player.named_parameters():
+                of_norm = parameter.ndim == 1 and name.endswith("weight")
+                values = 0.2 * rng.standard_normal(tuple(parameter.shape)) + of_norm
+                parameter.copy_(torch.from_numpy(values))
+    adams = [torch.optim.Adam(player.parameters(), lr=1e-3, betas=(0.5, 0.999)) for player in players]
+    losses = []
+    for step in range(steps):
+        real = torch.from_numpy(images[size * step : size * (step + 1)]).double()
+        fake = players[0](torch.from_numpy(rng.standard_normal((size, 8))))
+        of_discriminator = discriminator_step(players[1], adams[1], real, fake).item()
+        losses.append([of_discriminator, generator_step(players[1], adams[0], fake).item()])
+    return {"seed": seed, "losses": losses}
+
+
+ALL = {"04_torch.json": convolution, "09_torch.json": training, "13_torch.json": adversarial}
 
 
 if __name__ == "__main__":
