@@ -6,5 +6,5 @@
 Along one axis every mode is a small table, which pixels with which weights; ``shapes`` computes it once. The gradient
 has the transposed table.
 ``reference`` applies the tables as plain loops, ``cpu`` axis by axis, fast; ``shapes`` checks the arguments for both.
-Layer: ``mediml/nn/modules/upsampling.py``. Taught in lesson 13, generative adversarial networks.
+Layer: ``mediml/nn/modules/upsampling.py``. Taught in lesson 14, GAN at work.
 """

@@ -1,4 +1,4 @@
-"""Fast interpolation. Same contracts as ``kernels/upsampling/reference.py``.
+"""Fast interpolation. Same contracts as ``kernels/upsampling/reference.py``. Taught in lesson 14.
 
 Optimizations
 -------------
