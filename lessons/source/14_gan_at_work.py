@@ -20,7 +20,7 @@
 # 两件事都有人做，结果看上去也都像样。本课要量的是：**这些图像到底值多少**；还要找出那些看上去很像样、病灶却已被抹掉或凭
 # 空捏造的图像。
 #
-# **学完本课，你能够**手算弗雷歇距离，并说出它看不见的三件事；抓住照抄患者图像的生成器；诚实地检验生成图像对分类器有没有
+# **学完本课，你能够**手算Fréchet 距离，并说出它看不见的三件事；抓住照抄患者图像的生成器；诚实地检验生成图像对分类器有没有
 # 帮助；讲清 U-Net 的跳跃连接和图像翻译的两项损失；计算 PSNR 与 SSIM；并量出一次翻译抹掉了什么、捏造了什么。
 #
 # **用时**：70 分钟。**先修**：第 09、13 课。
@@ -107,7 +107,7 @@ from mediml.training.quality import features, padded
 # ## 2 两组图像之间的距离
 #
 # 第 13 课是用眼睛看样本，但看不等于量。通行的做法是：取一个训练好的网络，对真实图像和生成图像分别求最后一层之前的特征
-# $f$，每一团点用均值 $m$ 和协方差 $C$ 来描述，再作比较（**弗雷歇距离**；若用某个特定的大网络，就叫 FID）：
+# $f$，每一团点用均值 $m$ 和协方差 $C$ 来描述，再作比较（**Fréchet 距离**；若用某个特定的大网络，就叫 FID）：
 #
 # $$ d = \|m_a - m_b\|^2 + \mathrm{tr}\,C_a + \mathrm{tr}\,C_b - 2\,\mathrm{tr}\,(C_a C_b)^{1/2} $$
 #
@@ -166,7 +166,7 @@ assert fewest > 10 * most and np.all(np.diff(plain) < 0)
 # %%
 alt = (
     "Fréchet distance of two samples of one distribution, falling from 25 to 800 images as one over N.",
-    "同一分布的两组样本之间的弗雷歇距离，从 25 幅到 800 幅，按 1/N 下降。",
+    "同一分布的两组样本之间的Fréchet 距离，从 25 幅到 800 幅，按 1/N 下降。",
 )
 show_curves(counts, {"$d(N)$": plain, r"$\propto 1/N$": plain[2] * 100 / np.array(counts)}, alt, "$N$", "$d$")
 assert 0.4 < plain[5] * 8 / plain[2] < 2.5
@@ -199,7 +199,7 @@ assert corrected.value <= most / 2
 # ## 4 小偷得满分
 #
 # 训练用的“患者”有 100 位。一个生成器诚实但水平不高（现在就训练），另一个是**抄袭者**：把训练图像原样交出来。**先猜**：
-# 哪一个的弗雷歇距离更好？
+# 哪一个的Fréchet 距离更好？
 #
 # 能揭穿它的是另一个问题：生成图像离**最近的**训练图像有多远？与**全新的真实图像**离得有多远相比如何？生成器沿用第 13
 # 课的两个角色，每一类各训练一个，因为无条件的生成器说不出自己画的是哪一类。
@@ -255,7 +255,7 @@ assert closer["copier"] == 1 and closer["new real"] < 0.6
 # images are far from everything. And a generator may copy only a few: look at the nearest pairs, too.
 
 # %% [markdown] tags=["zh"]
-# 抄袭者的距离与真实图像相当：在弗雷歇距离看来，它**就是**真的。第二列问的是：一幅生成图像比一幅全新的真实图像更靠近训
+# 抄袭者的距离与真实图像相当：在Fréchet 距离看来，它**就是**真的。第二列问的是：一幅生成图像比一幅全新的真实图像更靠近训
 # 练集的概率有多大？0.5 属于正常，1 说明**幅幅都是抄的**。像我们的生成器这样远低于 0.5，也不是隐私安全的证明：图像画得
 # 差，离什么都远。况且也可能只抄几幅，所以还要看看最相近的那几对。
 
@@ -280,7 +280,7 @@ assert found.distances[nearest].min() > 0.5
 #   missing rare kind hardly, either. If the kinds are known, count them (**mode coverage**):
 
 # %% [markdown] tags=["zh"]
-# 弗雷歇距离看不见三件事：
+# Fréchet 距离看不见三件事：
 #
 # * **抄袭**，如上所示；
 # * **它的网络不在意的东西**：为肺炎训练的特征，肋骨画错了根数也未必变；
@@ -900,7 +900,7 @@ assert same and np.isclose((g * up).sum(), (back * a).sum())
 # %% [markdown] tags=["zh"]
 # ## 练习
 #
-# 1. 一个特征：样本 a 均值 1、标准差 2，样本 b 均值 4、标准差 6。弗雷歇距离是多少？
+# 1. 一个特征：样本 a 均值 1、标准差 2，样本 b 均值 4、标准差 6。Fréchet 距离是多少？
 # 2. 一半像素完全正确，另一半错 0.2。PSNR 是多少 dB（保留一位小数）？
 # 3. 五位患者在同样的噪声下看起来一样：0.1、0.1、0.3、0.7、0.8。L1 会给出哪个值？
 # 4. 不设检查：换三个种子重做第 6 节，次序变不变？
@@ -958,7 +958,7 @@ assert answer in (None, float(np.median([0.1, 0.1, 0.3, 0.7, 0.8]))), "as many s
 # %% [markdown] tags=["zh"]
 # ## 小结
 #
-# * 弗雷歇距离比较特征的均值和协方差；图像少时偏大，看不见抄袭，看不见它的网络不在意的东西，也看不见单幅图像。
+# * Fréchet 距离比较特征的均值和协方差；图像少时偏大，看不见抄袭，看不见它的网络不在意的东西，也看不见单幅图像。
 # * 是否死记硬背，用最近邻来量，并以全新的真实图像为对照。
 # * 生成器造的是图像，不是信息：在这里，经典的数据增强有用，生成的图像没有用。
 # * PSNR 与 SSIM 看不见丢失的病灶。L1 抹掉少见的；对抗损失更清晰，却更不忠实。
@@ -972,7 +972,7 @@ assert answer in (None, float(np.median([0.1, 0.1, 0.3, 0.7, 0.8]))), "as many s
 #
 # ## 资料
 #
-# * M. Heusel 等, *GANs trained by a two time-scale update rule …*, NeurIPS 2017（弗雷歇距离）；M. J. Chong, D. Forsyth,
+# * M. Heusel 等, *GANs trained by a two time-scale update rule …*, NeurIPS 2017（Fréchet 距离）；M. J. Chong, D. Forsyth,
 #   *Effectively unbiased FID and inception score*, CVPR 2020。
 # * P. Isola 等, *Image-to-image translation with conditional adversarial networks*, CVPR 2017。
 # * O. Ronneberger, P. Fischer, T. Brox, *U-Net*, MICCAI 2015。

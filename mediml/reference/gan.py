@@ -82,8 +82,8 @@ class Discriminator(nn.Module):
     channels, image_size, width : int
         As of the `Generator`, whose mirror image it is.
     spectral : bool
-        Spectral normalisation of every convolution in place of batch normalisation: no layer can then magnify a
-        difference by more than its norm of 1, and no image's score depends on the others in its batch.
+        Spectral normalisation of every convolution in place of batch normalisation: it bounds how far a layer can
+        magnify a difference, and no image's score depends on the others in its batch.
 
     Notes
     -----

@@ -26,6 +26,7 @@ REFUSED = [
     (_NETWORK, "input: axis too few", "no batch, and states of a batch, which PyTorch broadcasts"),
     (_NETWORK, "(input|hx): axis . of size .", "states of a batch of another size, which PyTorch broadcasts"),
     (".*_cell", "b_.h: (axis too many|no axes|axis too few)", "a bias of another shape, which PyTorch broadcasts"),
+    ("rnn_(tanh|relu)", "hx: axis too many", "a state of another shape, which PyTorch broadcasts"),
 ]
 
 #: PyTorch refuses, mediml answers.

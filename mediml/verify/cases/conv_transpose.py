@@ -60,12 +60,12 @@ def _cases(rank: int, count: int) -> list[Case]:
     thousands of numbers.
     """
     cases = []
-    few = [(c_in, c_out, groups) for c_in, c_out, groups in _CHANNELS if rank < 3 or c_in * c_out // groups <= 20]
+    few = [(c_in, c_out, groups) for c_in, c_out, groups in _CHANNELS if rank < 3 or c_in * c_out // groups <= 16]
     for number in range(count):
         axes = [_AXES[(number * (1, 5, 7)[axis] + 2 * axis) % len(_AXES)] for axis in range(rank)]
         longest = [5] * (rank - 1) + [99 if rank < 3 else 5]
         short = [(min(size, most), *geometry) for (size, *geometry), most in zip(axes, longest)]
-        cases.append(_case(rank, number, short, few[number % len(few)]))
+        cases.append(_case(rank, number, short, few[(number + number // len(_AXES)) % len(few)]))
     return cases
 
 
@@ -81,4 +81,4 @@ def _edges() -> list[Case]:
     return cases
 
 
-CASES: list[Case] = [*_cases(1, 60), *_cases(2, 72), *_cases(3, 40), *_edges()]
+CASES: list[Case] = [*_cases(1, 90), *_cases(2, 110), *_cases(3, 62), *_edges()]
