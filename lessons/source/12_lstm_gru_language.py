@@ -288,8 +288,11 @@ show_source(reference_lstm._lstm_backward)
 # 各是多少；直走的那条路给出 $\sigma(0) = 0.50$，$\sigma(1) = 0.73$，$\sigma(2) = 0.88$，$\sigma(3) = 0.95$。
 
 # %%
-guess, T, N, F_hid, norms = None, 60, 16, 64, {}
+guess, T, N, F_hid = None, 60, 16, 64
 noise, g = mediml.tensor(rng.standard_normal((T, N, 8))), mediml.tensor(rng.standard_normal((N, F_hid)))
+
+# %%
+norms = {}
 for name in ("RNN", 0, 1, 2, 3):
     mediml.manual_seed(12)
     cell = (nn.RNNCell if name == "RNN" else nn.LSTMCell)(8, F_hid).double()
@@ -680,7 +683,7 @@ assert right["one formula"].mean() > 0.85
 # %% [markdown] tags=["en"]
 # Two lessons in three lines. Without lengths the same weights are worth little: the padding reads as a nodule of
 # volume 1 at which no time passes. And the **one formula**, $(\ln V_{last} - \ln V_{first})$ divided by the time
-# between them, against 2 % per month, is as good as the network. Where one knows how the thing grows, the baseline of
+# between them, against 2 % per month, is at least as good as the network. Where one knows how the thing grows, the baseline of
 # a physicist or physician comes first; a network is for what nobody can write down.
 
 # %% [markdown] tags=["zh"]
@@ -693,7 +696,7 @@ assert right["one formula"].mean() > 0.85
 #
 # | said or printed | what is so | here |
 # |---|---|---|
-# | "RNNs are for language", and a program that reads random digits | no tokens, no vocabulary, no unknown words | section 10 |
+# | "RNNs are for language", and a program that reads random digits | no tokens, no vocabulary: not language | section 10 |
 # | test data like training data | tests need unseen findings *and* unseen forms | section 11 |
 # | no `<pad>`, `out[:, -1, :]` | short sentences are read with their padding | `padding_idx`, lengths |
 # | "NLP: translation and sentiment" | in medicine: negation first, a list of phrases as baseline | section 1 |
