@@ -1,4 +1,4 @@
-"""The gated recurrent unit as formula and plain loops."""
+"""The gated recurrent unit as formula and plain loops. Taught in lesson 12, LSTM, GRU and language."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Long short-term memory as formula and plain loops."""
+"""Long short-term memory as formula and plain loops. Taught in lesson 12, LSTM, GRU and language."""
 
 import math
 
