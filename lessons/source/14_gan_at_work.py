@@ -20,8 +20,8 @@
 # 两件事都有人做，结果看上去也都像样。本课要量的是：**这些图像到底值多少**；还要找出那些看上去很像样、病灶却已被抹掉或凭
 # 空捏造的图像。
 #
-# **学完本课，你能够**手算Fréchet 距离，并说出它看不见的三件事；抓住照抄患者图像的生成器；诚实地检验生成图像对分类器有没有
-# 帮助；讲清 U-Net 的跳跃连接和图像翻译的两项损失；计算 PSNR 与 SSIM；并量出一次翻译抹掉了什么、捏造了什么。
+# **学完本课，你能够**手算 Fréchet 距离，并说出它看不见的三件事；抓住照抄患者图像的生成器；诚实地检验生成图像对分类器有
+# 没有帮助；讲清 U-Net 的跳跃连接和图像翻译的两项损失；计算 PSNR 与 SSIM；并量出一次翻译抹掉了什么、捏造了什么。
 #
 # **用时**：70 分钟。**先修**：第 09、13 课。
 
@@ -972,8 +972,8 @@ assert answer in (None, float(np.median([0.1, 0.1, 0.3, 0.7, 0.8]))), "as many s
 #
 # ## 资料
 #
-# * M. Heusel 等, *GANs trained by a two time-scale update rule …*, NeurIPS 2017（Fréchet 距离）；M. J. Chong, D. Forsyth,
-#   *Effectively unbiased FID and inception score*, CVPR 2020。
+# * M. Heusel 等, *GANs trained by a two time-scale update rule …*, NeurIPS 2017（Fréchet 距离）；M. J. Chong,
+#   D. Forsyth, *Effectively unbiased FID and inception score*, CVPR 2020。
 # * P. Isola 等, *Image-to-image translation with conditional adversarial networks*, CVPR 2017。
 # * O. Ronneberger, P. Fischer, T. Brox, *U-Net*, MICCAI 2015。
 # * Z. Wang 等, *Image quality assessment: from error visibility to structural similarity*, IEEE TIP 13 (2004)。

@@ -177,7 +177,8 @@ class _Copy(nn.Module):
 
 
 @pytest.mark.parametrize(
-    "architecture", [{"rank": 3}, {"rank": 2, "axis": 2, "context": 1}, {"rank": 2, "axis": 1, "context": 0}]
+    "architecture",
+    [{"rank": 3, "shape": [8, 24, 24]}, {"rank": 2, "axis": 2, "context": 1}, {"rank": 2, "axis": 1, "context": 0}],
 )
 def test_a_perfect_and_an_empty_segmentation(architecture):
     from dataclasses import replace
