@@ -17,7 +17,7 @@ SUMMARY = "generate images: the article's DCGAN, with Fréchet distance, memoris
 TWO_MODES = "two-modes"
 #: For the stripes of 16 pixels the article's network is too large: its discriminator soon wins, and the generator jumps
 #: from mode to mode.
-SMALL = {"width": 16, "latent": 32, "lr": 5e-4, "epochs": 24}
+SMALL = {"width": 16, "latent": 8, "batch_size": 32, "lr": 5e-4, "epochs": 24}
 OBJECTIVES = ("minimax", "non-saturating", "least-squares", "hinge", "wasserstein")
 
 
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_common_arguments(
         parser,
         epochs=f"passes over the training images (20; {TWO_MODES}: 24)",
-        batch="images per step (64)",
+        batch=f"images per step (64; {TWO_MODES}: 32)",
         lr=f"step size of both players' Adam (0.0002; {TWO_MODES}: 0.0005)",
         seed="of weights, order and noise (0)",
     )
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action=argparse.BooleanOptionalAction,
         help="spectral instead of batch normalisation in the discriminator (only for wasserstein, which needs it)",
     )
-    parser.add_argument("--latent", type=int, help="numbers of noise that an image is made of (100; two-modes: 32)")
+    parser.add_argument("--latent", type=int, help="numbers of noise that an image is made of (100; two-modes: 8)")
     parser.add_argument("--width", type=int, help="channels at half the image's resolution (64; two-modes: 16)")
     parser.add_argument("--measured", type=int, help="images to generate for an epoch's Fréchet distance (1000)")
     parser.add_argument(
