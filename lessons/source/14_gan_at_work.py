@@ -166,7 +166,7 @@ assert fewest > 10 * most and np.all(np.diff(plain) < 0)
 # %%
 alt = (
     "Fréchet distance of two samples of one distribution, falling from 25 to 800 images as one over N.",
-    "同一分布的两组样本之间的Fréchet 距离，从 25 幅到 800 幅，按 1/N 下降。",
+    "同一分布的两组样本之间的 Fréchet 距离，从 25 幅到 800 幅，按 1/N 下降。",
 )
 show_curves(counts, {"$d(N)$": plain, r"$\propto 1/N$": plain[2] * 100 / np.array(counts)}, alt, "$N$", "$d$")
 assert 0.4 < plain[5] * 8 / plain[2] < 2.5
@@ -199,7 +199,7 @@ assert corrected.value <= most / 2
 # ## 4 小偷得满分
 #
 # 训练用的“患者”有 100 位。一个生成器诚实但水平不高（现在就训练），另一个是**抄袭者**：把训练图像原样交出来。**先猜**：
-# 哪一个的Fréchet 距离更好？
+# 哪一个的 Fréchet 距离更好？
 #
 # 能揭穿它的是另一个问题：生成图像离**最近的**训练图像有多远？与**全新的真实图像**离得有多远相比如何？生成器沿用第 13
 # 课的两个角色，每一类各训练一个，因为无条件的生成器说不出自己画的是哪一类。
@@ -255,8 +255,8 @@ assert closer["copier"] == 1 and closer["new real"] < 0.6
 # images are far from everything. And a generator may copy only a few: look at the nearest pairs, too.
 
 # %% [markdown] tags=["zh"]
-# 抄袭者的距离与真实图像相当：在Fréchet 距离看来，它**就是**真的。第二列问的是：一幅生成图像比一幅全新的真实图像更靠近训
-# 练集的概率有多大？0.5 属于正常，1 说明**幅幅都是抄的**。像我们的生成器这样远低于 0.5，也不是隐私安全的证明：图像画得
+# 抄袭者的距离与真实图像相当：在 Fréchet 距离看来，它**就是**真的。第二列问的是：一幅生成图像比一幅全新的真实图像更靠近
+# 训练集的概率有多大？0.5 属于正常，1 说明**幅幅都是抄的**。像我们的生成器这样远低于 0.5，也不是隐私安全的证明：图像画得
 # 差，离什么都远。况且也可能只抄几幅，所以还要看看最相近的那几对。
 
 # %%
