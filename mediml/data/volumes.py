@@ -18,7 +18,7 @@ from scipy.ndimage import gaussian_filter
 
 from mediml.data.medmnist import DataError
 
-__all__ = ["Volume", "VolumeData", "generated_volumes", "load_volumes", "slices", "stack", "unpad", "unslice"]
+__all__ = ["Volume", "VolumeData", "generated_volumes", "load_volumes", "stack", "unpad"]
 
 CLASSES = ("background", "anterior", "posterior")
 _FOLDERS = (("images", "labels"), ("imagesTr", "labelsTr"))
@@ -143,33 +143,6 @@ def unpad(predictions: ArrayLike, volumes: Sequence[Volume]) -> list[NDArray[Any
     if padded.ndim != 4 or len(padded) != len(volumes):
         raise ValueError(f"unpad: predictions expect shape ({len(volumes)}, D, H, W), got {padded.shape}")
     return [each[_middle(volume.image.shape, each.shape)] for each, volume in zip(padded, volumes)]
-
-
-def slices(
-    volumes: Sequence[Volume], axis: int = 0, multiple: int = 8, shape: tuple[int, int] | None = None
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """All slices along one axis, volume after volume, for a 2-D network: images (M, 1, H, W), labels (M, H, W).
-
-    Padded as by `stack`. Slices of one volume are nearly alike: split by volume first, never by slice.
-    """
-    if axis not in (0, 1, 2):
-        raise ValueError(f"slices: axis expects 0, 1 or 2, got {axis}")
-    flat = [(np.moveaxis(v.image, axis, 0), np.moveaxis(v.label, axis, 0)) for v in volumes]
-    target = _target([image.shape[1:] for image, _ in flat], multiple) if shape is None else shape
-    images, labels = (np.concatenate([_pad(pair[k], (len(pair[k]), *target)) for pair in flat]) for k in (0, 1))
-    return images[:, None], labels
-
-
-def unslice(predictions: ArrayLike, volumes: Sequence[Volume], axis: int = 0) -> list[NDArray[Any]]:
-    """Predictions (M, H, W) on `slices`, put together again to one array of the shape of each volume."""
-    padded = np.asarray(predictions)
-    counts = [v.image.shape[axis] for v in volumes]
-    if padded.ndim != 3 or len(padded) != sum(counts):
-        raise ValueError(f"unslice: predictions expect shape ({sum(counts)}, H, W), got {padded.shape}")
-    parts = np.split(padded, np.cumsum(counts)[:-1])
-    inner = [np.delete(v.image.shape, axis) for v in volumes]
-    cut = [p[_middle((len(p), *map(int, s)), p.shape)] for p, s in zip(parts, inner)]
-    return [np.moveaxis(p, 0, axis) for p in cut]
 
 
 def _target(shapes: Sequence[tuple[int, ...]], multiple: int) -> Any:

@@ -11,6 +11,7 @@
 import signal
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -66,7 +67,7 @@ class Progress:
             self.sums[name] = self.sums.get(name, 0.0) + float(amount)
 
 
-class Training:
+class Training(ABC):
     """Base class: say what a batch is and what is learnt from it.
 
     A training sets `parts`, `dataset` and `data_hash` in ``__init__`` and defines `_learn_from` and `_figures`.
@@ -111,12 +112,13 @@ class Training:
         """What `_learn_from` takes of a batch. Random numbers come from `_generator`, not from the process."""
         return tuple(batch)
 
+    @abstractmethod
     def _learn_from(self, *batch: Any) -> None:
-        raise NotImplementedError
+        """One step on what `_prepared` gave."""
 
+    @abstractmethod
     def _figures(self) -> dict[str, Any]:
         """The row of the epoch that has just ended, with `columns` as keys but ``"epoch"``; note the best weights."""
-        raise NotImplementedError
 
     def _line(self, row: Mapping[str, Any]) -> str:
         """The row in a few words."""

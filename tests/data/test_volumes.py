@@ -8,7 +8,7 @@ import pytest
 
 from mediml.data import volumes as module
 from mediml.data.medmnist import DataError
-from mediml.data.volumes import generated_volumes, load_volumes, slices, stack, unpad, unslice
+from mediml.data.volumes import generated_volumes, load_volumes, stack, unpad
 
 
 @pytest.fixture
@@ -80,17 +80,6 @@ def test_padding_is_undone():
     assert stack(data.train, shape=(32, 48, 32))[0].shape == (3, 1, 32, 48, 32)
 
 
-@pytest.mark.parametrize("axis", [0, 1, 2])
-def test_slices_are_put_together_again(axis):
-    data = generated_volumes(3, 1, seed=2)
-    images, labels = slices(data.train, axis, multiple=16)
-    assert images.shape == (len(labels), 1, *labels.shape[1:]) and not any(s % 16 for s in labels.shape[1:])
-    for whole, volume in zip(unslice(labels, data.train, axis), data.train):
-        np.testing.assert_array_equal(whole, volume.label)
-    for whole, volume in zip(unslice(images[:, 0], data.train, axis), data.train):
-        np.testing.assert_array_equal(whole, volume.image)
-
-
 def test_generated_volumes():
     small, large = generated_volumes(2, 1, seed=3), generated_volumes(4, 1, seed=3)
     for few, many in zip(small.train, large.train):
@@ -118,9 +107,7 @@ def test_generated_volumes():
         (lambda v: generated_volumes(size=(8, 40, 28)), "three sizes >= 16"),
         (lambda v: stack(v, shape=(8, 8, 8)), r"does not fit into \(8, 8, 8\)"),
         (lambda v: stack([]), "at least one volume"),
-        (lambda v: slices(v, 3), "axis expects 0, 1 or 2"),
         (lambda v: unpad(np.zeros((2, 4, 4, 4)), v), r"expect shape \(1, D, H, W\)"),
-        (lambda v: unslice(np.zeros((1, 4, 4)), v), "unslice: predictions expect shape"),
     ],
 )
 def test_refusals(call, text):

@@ -193,6 +193,20 @@ def test_a_perfect_and_an_empty_segmentation(architecture):
     assert empty == {"anterior": [0] * 3, "posterior": [0] * 3, "whole": [0] * 3}
 
 
+def test_a_volume_is_padded_in_use_as_in_training():
+    from dataclasses import replace
+
+    from mediml.training.volumes import Whole
+
+    generated = split(generated_volumes(3, 1, (16, 20, 18))).train
+    volumes = [replace(volume, image=volume.label.astype(np.float32)) for volume in generated]
+    dataset, seen, copy = Whole(volumes), [], _Copy()
+    copy.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].numpy()))
+    segment(copy, {"rank": 3, "shape": list(dataset.shape)}, volumes[:1])
+    assert seen[0].shape[2:] != volumes[0].image.shape
+    np.testing.assert_array_equal(seen[0][0], dataset[0][0])
+
+
 def test_frechet_distance_of_images_to_themselves_and_to_noise():
     data = chest_xray_data(300, 300, 10)
     assert frechet(padded(data.train.images), data.train.images) == pytest.approx(0, abs=1e-6)

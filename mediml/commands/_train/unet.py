@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser,
         epochs="passes over the training volumes (12)",
         batch="slices per step, or volumes with --rank 3 (16, 2)",
-        lr="first step size of Adam; it falls to 0 along half a cosine (0.003)",
+        lr="first step size of Adam; it falls to 0 along half a cosine (0.003; --rank 3: 0.01)",
         seed="of weights, order and augmentation (0)",
     )
     parser.add_argument("--rank", type=int, choices=[2, 3], help="2: slice by slice; 3: whole volumes (2)")
