@@ -18,7 +18,7 @@ from scipy.ndimage import gaussian_filter
 
 from mediml.data.medmnist import DataError
 
-__all__ = ["Volume", "VolumeData", "generated_volumes", "load_volumes", "stack", "unpad"]
+__all__ = ["LabelledVolume", "VolumeData", "generated_volumes", "load_volumes", "stack", "unpad"]
 
 CLASSES = ("background", "anterior", "posterior")
 _FOLDERS = (("images", "labels"), ("imagesTr", "labelsTr"))
@@ -28,7 +28,7 @@ Shape = tuple[int, int, int]
 
 
 @dataclass(frozen=True, eq=False)
-class Volume:
+class LabelledVolume:
     """One volume with its mask.
 
     Attributes
@@ -55,8 +55,8 @@ class VolumeData:
 
     name: str
     classes: tuple[str, ...]
-    train: tuple[Volume, ...]
-    test: tuple[Volume, ...]
+    train: tuple[LabelledVolume, ...]
+    test: tuple[LabelledVolume, ...]
 
 
 def load_volumes(folder: str | os.PathLike[str], train: int = 80, test: int = 20) -> VolumeData:
@@ -123,7 +123,7 @@ def generated_volumes(train: int = 16, test: int = 4, size: Shape = (24, 40, 28)
 
 
 def stack(
-    volumes: Sequence[Volume], multiple: int = 8, shape: Shape | None = None
+    volumes: Sequence[LabelledVolume], multiple: int = 8, shape: Shape | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Volumes padded to one shape, for a 3-D network: images (N, 1, D, H, W) and labels (N, D, H, W).
 
@@ -137,7 +137,7 @@ def stack(
     )
 
 
-def unpad(predictions: ArrayLike, volumes: Sequence[Volume]) -> list[NDArray[Any]]:
+def unpad(predictions: ArrayLike, volumes: Sequence[LabelledVolume]) -> list[NDArray[Any]]:
     """Predictions (N, D, H, W) on stacked volumes, cut back to the shape of each volume."""
     padded = np.asarray(predictions)
     if padded.ndim != 4 or len(padded) != len(volumes):
@@ -176,7 +176,7 @@ def _nibabel() -> Any:
         raise ImportError('reading NIfTI files needs nibabel; run: pip install "mediml[nifti]"') from None
 
 
-def _read(image_path: Path, label_path: Path) -> Volume:
+def _read(image_path: Path, label_path: Path) -> LabelledVolume:
     nibabel, name = _nibabel(), image_path.name.removesuffix(".nii.gz")
     loaded = []
     for path in (image_path, label_path):
@@ -197,10 +197,10 @@ def _read(image_path: Path, label_path: Path) -> Volume:
     if not np.isfinite(image).all() or not np.isin(label, range(len(CLASSES))).all():
         raise DataError(f"{name}: expected finite values and labels from 0 to {len(CLASSES) - 1}")
     column, row, plane = (float(size) for size in file.header.get_zooms()[:3])
-    return Volume(name, _scaled(image), np.ascontiguousarray(label, np.int64), (plane, row, column))
+    return LabelledVolume(name, _scaled(image), np.ascontiguousarray(label, np.int64), (plane, row, column))
 
 
-def _generate(source: np.random.Generator, size: Shape, name: str) -> Volume:
+def _generate(source: np.random.Generator, size: Shape, name: str) -> LabelledVolume:
     shape = tuple(int(s) - int(d) for s, d in zip(size, source.integers(0, 5, 3)))
     axes = [(np.arange(s) - (s - 1) / 2) / s * 2 for s in shape]
     z, y, x = np.meshgrid(*axes, indexing="ij")
@@ -216,4 +216,4 @@ def _generate(source: np.random.Generator, size: Shape, name: str) -> Volume:
     field = gaussian_filter(source.standard_normal(shape), 8)
     field = 1 + 0.25 * field / np.abs(field).max()
     noise = source.uniform(0.08, 0.16) * source.standard_normal(shape)
-    return Volume(name, _scaled(tissue * field + noise), label.astype(np.int64), (1.0, 1.0, 1.0))
+    return LabelledVolume(name, _scaled(tissue * field + noise), label.astype(np.int64), (1.0, 1.0, 1.0))

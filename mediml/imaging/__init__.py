@@ -5,6 +5,7 @@ from mediml.imaging.geometry import center_square, resize_area
 from mediml.imaging.image import DicomError, Image, ImageError, LookupView, PictureError, WindowView
 from mediml.imaging.intensity import lookup, window
 from mediml.imaging.picture import read_picture
+from mediml.imaging.volume import Volume
 
 __all__ = [
     "DicomError",
@@ -12,6 +13,7 @@ __all__ = [
     "ImageError",
     "LookupView",
     "PictureError",
+    "Volume",
     "WindowView",
     "center_square",
     "lookup",

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mediml.imaging.intensity import lookup, window
 
-__all__ = ["DicomError", "Image", "ImageError", "LookupView", "PictureError", "Step", "WindowView"]
+__all__ = ["DicomError", "Image", "ImageError", "LookupView", "PictureError", "Step", "WindowView", "shown"]
 
 
 class ImageError(ValueError):
@@ -187,22 +187,28 @@ class Image:
         """
         if not self.is_grey:
             return np.asarray(self.values / np.float32(255), np.float32)
-        shown = self._through(view)
-        if self.inverted:
-            shown = 1 - shown
-        if self.padding is not None:
-            shown = np.where(self.padding, 0, shown)
-        return np.asarray(shown, np.float32)
+        return shown(self, view)
 
-    def _through(self, view: int | WindowView | LookupView) -> NDArray[Any]:
-        if not isinstance(view, int):
-            return view.apply(self.values)
-        if self.views:
-            if not 0 <= view < len(self.views):
-                raise ValueError(f"display: view expects 0 to {len(self.views) - 1}, got {view}")
-            return self.views[view].apply(self.values)
-        measured = self.values if self.padding is None else self.values[~self.padding]
-        low, high = (float(measured.min()), float(measured.max())) if measured.size else (0.0, 0.0)
-        if high <= low:
-            return np.zeros(self.shape, np.float32)
-        return np.clip((self.values - low) / (high - low), 0, 1)
+
+def shown(image: Any, view: int | WindowView | LookupView) -> NDArray[Any]:
+    """The display of an `Image` or a `Volume` in grey, float32: 0 black, 1 white, padding black."""
+    result = _through(image, view)
+    if image.inverted:
+        result = 1 - result
+    if image.padding is not None:
+        result = np.where(image.padding, 0, result)
+    return np.asarray(result, np.float32)
+
+
+def _through(image: Any, view: int | WindowView | LookupView) -> NDArray[Any]:
+    if not isinstance(view, int):
+        return view.apply(image.values)
+    if image.views:
+        if not 0 <= view < len(image.views):
+            raise ValueError(f"display: view expects 0 to {len(image.views) - 1}, got {view}")
+        return image.views[view].apply(image.values)
+    measured = image.values if image.padding is None else image.values[~image.padding]
+    low, high = (float(measured.min()), float(measured.max())) if measured.size else (0.0, 0.0)
+    if high <= low:
+        return np.zeros(image.shape, np.float32)
+    return np.clip((image.values - low) / (high - low), 0, 1)

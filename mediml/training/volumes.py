@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mediml import from_numpy, no_grad
 from mediml.data.loader import Dataset
-from mediml.data.volumes import Volume, VolumeData, generated_volumes, load_volumes, stack, unpad
+from mediml.data.volumes import LabelledVolume, VolumeData, generated_volumes, load_volumes, stack, unpad
 from mediml.evaluation import dice, summarise_dice
 from mediml.training.run import figure
 
@@ -32,14 +32,14 @@ class Volumes:
     name : str
     structures : tuple of str
         Of the labels 1, 2, …
-    train, val, test : sequence of Volume
+    train, val, test : sequence of LabelledVolume
     """
 
     name: str
     structures: tuple[str, ...]
-    train: Sequence[Volume]
-    val: Sequence[Volume]
-    test: Sequence[Volume]
+    train: Sequence[LabelledVolume]
+    val: Sequence[LabelledVolume]
+    test: Sequence[LabelledVolume]
 
     def sha256(self) -> str:
         """Hash of all volumes with their labels, split by split."""
@@ -71,7 +71,7 @@ def load(folder: str | os.PathLike[str] | None) -> Volumes:
         raise ValueError(str(error)) from None
 
 
-def common_size(volumes: Sequence[Volume], multiple: int = 4) -> tuple[int, ...]:
+def common_size(volumes: Sequence[LabelledVolume], multiple: int = 4) -> tuple[int, ...]:
     """Of all volumes the largest extent along each axis, rounded up to a multiple."""
     largest = np.max([volume.image.shape for volume in volumes], 0)
     return tuple(int(-(-extent // multiple) * multiple) for extent in largest)
@@ -86,7 +86,7 @@ def _centred(array: NDArray[Any], size: Sequence[int], value: Any) -> NDArray[An
 class Whole(Dataset):
     """Each volume as an image (1, D, H, W) and labels (D, H, W), padded to one `shape`."""
 
-    def __init__(self, volumes: Sequence[Volume]) -> None:
+    def __init__(self, volumes: Sequence[LabelledVolume]) -> None:
         images, labels = stack(volumes)
         self.shape: tuple[int, ...] = labels.shape[1:]
         self.samples = list(zip(images, labels))
@@ -101,7 +101,7 @@ class Whole(Dataset):
 class Slices(Dataset):
     """Each slice of each volume with its neighbours as channels, (2 · context + 1, H, W), and its labels (H, W)."""
 
-    def __init__(self, volumes: Sequence[Volume], axis: int, context: int) -> None:
+    def __init__(self, volumes: Sequence[LabelledVolume], axis: int, context: int) -> None:
         size = common_size(volumes)
         size = tuple(size[k] for k in _axes(axis))
         self.volumes: list[NDArray[np.float32]] = []
@@ -133,7 +133,7 @@ def _with_context(image: NDArray[np.float32], context: int) -> NDArray[np.float3
     return np.stack([extended[k : k + len(image)] for k in range(2 * context + 1)], 1)
 
 
-def segment(model: Any, architecture: Mapping[str, Any], volumes: Sequence[Volume]) -> list[NDArray[np.uint8]]:
+def segment(model: Any, architecture: Mapping[str, Any], volumes: Sequence[LabelledVolume]) -> list[NDArray[np.uint8]]:
     """The most probable label of every voxel of each volume, of the volume's own shape."""
     training = model.training
     model.eval()
@@ -144,7 +144,7 @@ def segment(model: Any, architecture: Mapping[str, Any], volumes: Sequence[Volum
         model.train(training)
 
 
-def _segment_one(model: Any, architecture: Mapping[str, Any], volume: Volume) -> NDArray[np.uint8]:
+def _segment_one(model: Any, architecture: Mapping[str, Any], volume: LabelledVolume) -> NDArray[np.uint8]:
     image = volume.image
     if architecture["rank"] == 3:
         # Padded as in training: where nothing was ever shown beyond a border, a network invents.
@@ -158,7 +158,7 @@ def _segment_one(model: Any, architecture: Mapping[str, Any], volume: Volume) ->
 
 
 def dice_of_volumes(
-    masks: Sequence[NDArray[np.uint8]], volumes: Sequence[Volume], structures: Sequence[str]
+    masks: Sequence[NDArray[np.uint8]], volumes: Sequence[LabelledVolume], structures: Sequence[str]
 ) -> dict[str, list[float]]:
     """Dice of each structure, and of all together as ``"whole"``, volume by volume; nan where there is nothing."""
     labels = {name: number for number, name in enumerate(structures, 1)}
@@ -168,7 +168,11 @@ def dice_of_volumes(
 
 
 def measure(
-    masks: Sequence[NDArray[np.uint8]], volumes: Sequence[Volume], structures: Sequence[str], part: str, name: str
+    masks: Sequence[NDArray[np.uint8]],
+    volumes: Sequence[LabelledVolume],
+    structures: Sequence[str],
+    part: str,
+    name: str,
 ) -> dict[str, Any]:
     """The figures of a split as a summary holds them: mean Dice with its bootstrap interval, drawing whole volumes."""
     table = dice_of_volumes(masks, volumes, structures)
