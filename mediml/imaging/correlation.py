@@ -21,8 +21,9 @@ __all__ = [
     "convolve_full",
     "finite",
     "floats",
+    "grid_steps",
     "per_axis",
-    "steps",
+    "positive",
     "unpadded",
 ]
 
@@ -84,7 +85,14 @@ def per_axis(function: str, name: str, value: Any, ndim: int) -> tuple[float, ..
     return tuple(numbers.tolist())
 
 
-def steps(function: str, spacing_mm: Any, ndim: int) -> tuple[float, ...]:
+def positive(function: str, name: str, value: float) -> float:
+    """One finite number above 0."""
+    if not (np.isfinite(value) and value > 0):
+        raise ValueError(f"{function}: {name} expects a finite number above 0, got {value}")
+    return float(value)
+
+
+def grid_steps(function: str, spacing_mm: Any, ndim: int) -> tuple[float, ...]:
     """Distance of neighbours along each axis: `spacing_mm`, checked, or 1 pixel where it is None."""
     if spacing_mm is None:
         return (1.0,) * ndim

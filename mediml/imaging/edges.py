@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mediml.imaging.correlation import check_border, convolve_axes, convolve_full, floats, steps
+from mediml.imaging.correlation import check_border, convolve_axes, convolve_full, floats, grid_steps
 
 __all__ = ["Gradient", "laplacian", "sobel"]
 
@@ -95,7 +95,7 @@ def sobel(
     x = floats("sobel", image)
     check_border("sobel", mode)
     difference, across = np.array([-0.5, 0, 0.5]), np.array([0.25, 0.5, 0.25])
-    spacing = steps("sobel", spacing_mm, x.ndim)
+    spacing = grid_steps("sobel", spacing_mm, x.ndim)
     components = np.empty((x.ndim, *x.shape), x.dtype)
     for axis in range(x.ndim):
         weights = [difference / spacing[a] if a == axis else across for a in range(x.ndim)]
@@ -142,7 +142,7 @@ def laplacian(
     x = floats("laplacian", image)
     check_border("laplacian", mode)
     kernel = np.zeros((3,) * x.ndim)
-    for axis, step in enumerate(steps("laplacian", spacing_mm, x.ndim)):
+    for axis, step in enumerate(grid_steps("laplacian", spacing_mm, x.ndim)):
         line = [1] * x.ndim
         for place, weight in enumerate((1, -2, 1)):
             line[axis] = place

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mediml.imaging.correlation import BORDERS, check_border, convolve_axes, floats, per_axis, steps
+from mediml.imaging.correlation import BORDERS, check_border, convolve_axes, floats, grid_steps, per_axis
 
 __all__ = ["gaussian_filter", "mean_filter", "median_filter", "unsharp_mask"]
 
@@ -103,7 +103,7 @@ def gaussian_filter(
     x = floats("gaussian_filter", image)
     check_border("gaussian_filter", mode)
     sigmas = per_axis("gaussian_filter", "sigma", sigma, x.ndim)
-    widths = [s / step for s, step in zip(sigmas, steps("gaussian_filter", spacing_mm, x.ndim))]
+    widths = [s / step for s, step in zip(sigmas, grid_steps("gaussian_filter", spacing_mm, x.ndim))]
     (reach,) = per_axis("gaussian_filter", "truncate", truncate, 1)
     if reach * max(widths) > LARGEST_RADIUS:
         raise ValueError(
