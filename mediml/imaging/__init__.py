@@ -1,5 +1,6 @@
 """Medical images as arrays with units: read rightly, shown rightly, measured in millimetres."""
 
+from mediml.imaging.bias_field import BiasCorrection, correct_bias_field, homomorphic_filter
 from mediml.imaging.denoising import bilateral_filter, non_local_means
 from mediml.imaging.dicom import read_image
 from mediml.imaging.diffusion import anisotropic_diffusion
@@ -14,6 +15,7 @@ from mediml.imaging.variation import total_variation
 from mediml.imaging.volume import Volume
 
 __all__ = [
+    "BiasCorrection",
     "DicomError",
     "Gradient",
     "Image",
@@ -25,9 +27,11 @@ __all__ = [
     "anisotropic_diffusion",
     "bilateral_filter",
     "center_square",
+    "correct_bias_field",
     "correct_rician_bias",
     "estimate_noise",
     "gaussian_filter",
+    "homomorphic_filter",
     "laplacian",
     "lookup",
     "mean_filter",

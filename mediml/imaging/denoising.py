@@ -1,7 +1,7 @@
 """Noise removal by weights of likeness: bilateral filter and non-local means.
 
-Each weighs a neighbour by how alike it is, so neither is a convolution. All widths of values are in the image's own unit
-(HU, or whatever it holds); nothing is scaled to [0, 1] behind the caller's back. `mediml.imaging.estimate_noise`
+Each weighs a neighbour by how alike it is, so neither is a convolution. All widths of values are in the image's own
+unit (HU, or whatever it holds); nothing is scaled to [0, 1] behind the caller's back. `mediml.imaging.estimate_noise`
 measures the standard deviation to go by. `mediml/imaging/diffusion.py` and `variation.py` hold two other ways.
 """
 
