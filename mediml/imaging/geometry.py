@@ -97,7 +97,10 @@ def crop_image(image: Image, box: Sequence[slice]) -> Image:
 
     where ``across`` and ``down`` are the first and the last three numbers of `Image.orientation`. See `crop`.
     """
-    rows, columns = box = _checked_box("crop_image", box, image.shape)
+    box = _checked_box("crop_image", box, image.shape)
+    if len(box) != 2:
+        raise ValueError(f"crop_image: box expects two slices, got {len(box)}")
+    rows, columns = box
     origin = image.origin_mm
     if origin is not None:
         if image.orientation is None or image.spacing_mm is None:

@@ -237,7 +237,8 @@ def standardise(image: ArrayLike, landmarks: HistogramLandmarks, mask: ArrayLike
     Returns
     -------
     ndarray of the shape of `image`, float32 (float64 where `image` is)
-        In the arbitrary unit of the landmarks; never falling in x. An image that was standardised stays as it is.
+        In the arbitrary unit of the landmarks; never falling in x. Standardised again, an image changes by less than
+        the gap between two of its neighbouring values.
 
     Raises
     ------
