@@ -158,15 +158,15 @@ class PairedAugmentation:
             "noise": abs(next(drawn)) * self.noise,
         }
         flipped = []
-        for axis in self.flip_axes:
-            if not -axes <= axis < axes:
-                raise ValueError(f"PairedAugmentation: flip_axes expects axes from 0 to {axes - 1}, got {axis}")
+        if any(not -axes <= axis < axes for axis in self.flip_axes):
+            raise ValueError(f"PairedAugmentation: flip_axes expects axes from 0 to {axes - 1}, got {self.flip_axes}")
+        for axis in sorted({axis % axes for axis in self.flip_axes}):
             turned = flip(
                 x, labels, axis, axis_codes=axis_codes, laterality_matters=self.laterality_matters, swap=self.swap
             )
             if mirrored[axis]:
                 x, labels = turned
-                flipped.append(axis % axes)
+                flipped.append(axis)
         bent = None
         if done["elastic_mm"] > 0:
             source = np.random.default_rng(field_seed)

@@ -137,9 +137,10 @@ def clahe(
     Notes
     -----
     Written out here and not taken from ``skimage.exposure.equalize_adapthist``, which stretches each image from its own
-    minimum and maximum to 0 and 1, before and after, rounds to 256 levels, and states its limit as a share of the tile.
-    Over the same range, with ``clip_limit`` there = clip_limit / bins, the two agree but for that rounding and for half
-    a pixel in the tiles' centres.
+    minimum and maximum to 0 and 1, before and after, rounds to as many levels as there are bins, and states its limit
+    as a share of the tile's pixels, rounded to whole ones. Over the same range, with ``clip_limit`` there
+    = clip_limit / bins and tiles of thousands of pixels, the two agree but for that rounding and for half a pixel in
+    the tiles' centres.
 
     References
     ----------

@@ -171,6 +171,16 @@ def test_landmarks_by_hand():
     np.testing.assert_allclose(standardise([-4.0, 0, 2, 10], learnt, mask=[0, 1, 1, 1]), [-70, 0, 35, 100])
 
 
+def test_landmarks_are_means_over_all_images():
+    # 0 50 100, 0 20 100 and 0 80 100 again: the mean of 50, 20, 80 and 80 is 57.5
+    images = [[0, 5, 10], [100, 120, 200], [0, 8, 10], [-10, -2, 0]]
+    np.testing.assert_allclose(histogram_landmarks(images, percentiles=(0, 50, 100)).values, (0, 57.5, 100))
+    learnt = histogram_landmarks(images, percentiles=(0, 50, 100), scale=(-1, 1))
+    np.testing.assert_allclose(learnt.values, (-1, 0.15, 1))
+    masked = histogram_landmarks([[0, 5, 10, 900]], [[1, 1, 1, 0]], (0, 50, 100))
+    np.testing.assert_allclose(masked.values, (0, 50, 100))
+
+
 def test_landmarks_bring_scanners_together():
     """One tissue mixture seen by four scanners with other gains, offsets and gammas: white matter gets one value."""
     random = np.random.default_rng(3)
