@@ -15,10 +15,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from mediml.plots.display import DPI, Alt, _pixels, show
-from mediml.plots.gallery_operations import GROUPS, Exhibit, Limits, Pair, exhibit, number
+from mediml.plots.gallery_operations import GROUPS, Exhibit, Limits, Pair, exhibit, number, packaged_exhibits
 from mediml.plots.style import _LOOK, CYCLE, GREY, INK
 
-__all__ = ["GROUPS", "Exhibit", "exhibit", "gallery_figure", "show_gallery", "write_gallery"]
+__all__ = ["GROUPS", "Exhibit", "exhibit", "gallery_figure", "packaged_exhibits", "show_gallery", "write_gallery"]
 
 #: Inches: side of a picture, gap between pairs, column and row of labels, line of parameters.
 SIDE, GAP, LABELS, LINE = 1.12, 0.14, 1.45, 0.19
@@ -146,13 +146,16 @@ def _draw_whole(ax: Axes, shown: Exhibit) -> None:
 def _draw_pair(panels: list[Axes], shown: Exhibit, pair: Pair | None) -> None:
     if pair is None:
         for ax in panels:
+            _frame(ax, False)
             ax.set_facecolor("#f2f2f2")
             ax.text(0.5, 0.5, "–", color=GREY, ha="center", va="center", transform=ax.transAxes)
         return
     for ax, values, limits in zip(panels, (pair.before, pair.after), (pair.limits, pair.after_limits)):
-        _picture(ax, values, limits, shown)
+        _picture(ax, values, limits, shown, pair.plain and ax is panels[1])
         if pair.zoomed:
-            _picture(_corner(ax, 0.45), values[shown.square], limits, shown)
+            corner = _corner(ax, 0.45)
+            _picture(corner, values[shown.square], limits, shown)
+            _frame(corner, True)
         if pair.histograms:
             _histogram(ax, values[shown.mask], limits)
     if pair.inset is not None:
@@ -162,8 +165,8 @@ def _draw_pair(panels: list[Axes], shown: Exhibit, pair: Pair | None) -> None:
         panels[1].contour(pair.outline, [0.5], colors=[CYCLE[4]], linewidths=0.8)
 
 
-def _picture(ax: Axes, values: Any, limits: Limits, shown: Exhibit) -> None:
-    cmap = "gray_r" if shown.inverted else "gray"
+def _picture(ax: Axes, values: Any, limits: Limits, shown: Exhibit, plain: bool = False) -> None:
+    cmap = "gray_r" if shown.inverted and not plain else "gray"
     spacing = shown.spacing_mm or (1.0, 1.0)
     # Only what is smaller than its place on the page is drawn pixel by pixel; the rest is averaged, not sampled.
     few = max(values.shape) < SIDE * DPI
@@ -175,17 +178,19 @@ def _picture(ax: Axes, values: Any, limits: Limits, shown: Exhibit) -> None:
         aspect=spacing[0] / spacing[1],
         interpolation="nearest" if few else "antialiased",
     )
-    ax.set_facecolor("black")
-    for spine in ax.spines.values():
-        spine.set_visible(False)
+    _frame(ax, False)
 
 
 def _corner(ax: Axes, size: float) -> Axes:
     inset = ax.inset_axes((1 - size, 0, size, size))
     inset.set(xticks=[], yticks=[])
-    for spine in inset.spines.values():
-        spine.set(visible=True, color="white", linewidth=0.8)
+    _frame(inset, True)
     return inset
+
+
+def _frame(ax: Axes, visible: bool) -> None:
+    for spine in ax.spines.values():
+        spine.set(visible=visible, color="white", linewidth=0.8)
 
 
 def _histogram(ax: Axes, values: Any, limits: Limits) -> None:

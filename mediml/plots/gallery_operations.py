@@ -5,15 +5,17 @@ serves HU, arbitrary units and grey levels.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mediml import imaging
+from mediml.data.catalog import packaged_file
+from mediml.imaging import read_image
 
-__all__ = ["GROUPS", "Exhibit", "Pair", "exhibit"]
+__all__ = ["GROUPS", "Exhibit", "Pair", "exhibit", "number", "packaged_exhibits"]
 
 Limits = tuple[float, float]
 
@@ -91,6 +93,8 @@ class Pair:
         Both pictures get their histogram, with the numbers of their limits.
     outline : ndarray of bool or None
         A mask whose outline is drawn on `after`.
+    plain : bool
+        `after` is no image of the body any more: its large values are white, whatever the polarity.
     """
 
     before: NDArray[Any]
@@ -103,6 +107,7 @@ class Pair:
     zoomed: bool = False
     histograms: bool = False
     outline: NDArray[np.bool_] | None = None
+    plain: bool = False
 
 
 Operation = Callable[[Exhibit], Pair | None]
@@ -162,6 +167,43 @@ def exhibit(
     )
 
 
+def packaged_exhibits() -> dict[str, Exhibit]:
+    """Three real pictures that the dependencies bring with them: a chest radiograph, a CT of a vertebra, a shoulder.
+
+    The radiograph and the MR are averaged to a third and a half of their rows and columns, and white noise is added to
+    all: their own would hardly be seen.
+    """
+    chest = _smaller(read_image(packaged_file("chest_xray")), 3)
+    vertebra = read_image(packaged_file("ct_small"))
+    shoulder = _smaller(read_image(packaged_file("mr_shoulder")), 2)
+    return {
+        "CR": exhibit(chest, (300, 60, 128), added_noise=600.0),
+        "CT": exhibit(
+            vertebra,
+            (0, 32, 64),
+            limits=(-500.0, 700.0),
+            window=(-100.0, 300.0),
+            mask=imaging.body_mask(vertebra.values, -500),
+            added_noise=20.0,
+        ),
+        "MR": exhibit(
+            shoulder,
+            (190, 190, 128),
+            limits=(0.0, 1500.0),
+            window=(100.0, 1400.0),
+            mask=imaging.body_mask(imaging.gaussian_filter(shoulder.values, 2.0), 80, opening_mm=4.0),
+            added_noise=50.0,
+        ),
+    }
+
+
+def _smaller(image: imaging.Image, factor: int) -> imaging.Image:
+    rows, columns = (size // factor for size in image.shape)
+    values = imaging.resize_area(image.values[: rows * factor, : columns * factor], (rows, columns))
+    spacing = image.spacing_mm and (image.spacing_mm[0] * factor, image.spacing_mm[1] * factor)
+    return replace(image, stored=values, values=values, spacing_mm=spacing, padding=None)
+
+
 def number(value: float) -> str:
     """Two or three digits."""
     return f"{value:.0f}" if abs(value) >= 10 else f"{value:.2g}"
@@ -191,26 +233,26 @@ def _local(operate: Callable[[NDArray[Any], Exhibit], tuple[NDArray[Any], str]])
 
 
 def _derivative(operate: Callable[[NDArray[Any], Exhibit], NDArray[Any]], signed: bool, unit: str) -> Operation:
-    """A filter whose result is in another unit."""
+    """A filter whose result is in another unit. Noise would cover the edges, so a blur goes first, as is usual."""
 
     def run(shown: Exhibit) -> Pair:
-        y = operate(shown.values, shown)[shown.square]
+        y = operate(imaging.gaussian_filter(shown.values, 2.0), shown)[shown.square]
         bound = float(np.percentile(np.abs(y), 99.5))
         low = -bound if signed else 0.0
         per = unit if shown.spacing_mm else unit.replace("mm", "px")
         name = "" if shown.units == "arbitrary" else shown.units
-        note = f"{number(low)} … {number(bound)} {name}/{per}"
-        return Pair(shown.values[shown.square], y, shown.window, (low, bound), note)
+        note = f"G(2 px), {number(low)} … {number(bound)} {name}/{per}"
+        return Pair(shown.values[shown.square], y, shown.window, (low, bound), note, plain=True)
 
     return run
 
 
-def _grey(operate: Callable[[NDArray[Any]], NDArray[Any]], note: str) -> Operation:
+def _grey(operate: Callable[[NDArray[Any], Exhibit], NDArray[Any]], note: str) -> Operation:
     """A curve or an equalisation of what is shown, 0 to 1 before and after."""
 
     def run(shown: Exhibit) -> Pair:
         before = _upright(shown, shown.shown)
-        after = _upright(shown, np.asarray(operate(shown.shown)))
+        after = _upright(shown, np.asarray(operate(shown.shown, shown)))
         return Pair(before, after, (0, 1), (0, 1), note, zoomed=True)
 
     return run
@@ -277,7 +319,7 @@ def _resampled(shown: Exhibit) -> Pair | None:
 
 
 def _augmented(shown: Exhibit) -> Pair:
-    # A twentieth of the picture aside, 10 degrees, 10 % of the size and of the contrast: in pixels where mm are unknown.
+    # A twentieth of the picture aside, 10 degrees, 10 % of size and contrast; in pixels where mm are unknown.
     spacing = shown.spacing_mm or (1.0, 1.0)
     reach = shown.values.shape[0] * spacing[0] / 20
     change = imaging.PairedAugmentation(
@@ -299,12 +341,12 @@ def _even(operate: Callable[[Exhibit], imaging.BiasCorrection], modalities: tupl
         if shown.modality not in modalities:
             return None
         corrected, found = operate(shown)
-        return Pair(shown.values, corrected, shown.limits, shown.limits, note, np.log(found), 0.5)
+        return Pair(shown.values, corrected, shown.limits, shown.limits, note, np.log(found), 1.0)
 
     return run
 
 
-def _tile(grey: NDArray[Any]) -> NDArray[Any]:
+def _tiled(grey: NDArray[Any], shown: Exhibit) -> NDArray[Any]:
     return imaging.clahe(grey, max(2, min(grey.shape) // 8), 2.5)
 
 
@@ -335,15 +377,15 @@ GROUPS: Mapping[str, Mapping[str, Operation]] = {
         ),
     },
     "edges": {
-        "unsharp_mask": _local(lambda x, shown: (imaging.unsharp_mask(x, 2.0, 1.5), "σ = 2 px, a = 1.5")),
+        "unsharp_mask": _local(lambda x, shown: (imaging.unsharp_mask(x, 3.0, 1.0), "σ = 3 px, a = 1")),
         "sobel": _derivative(lambda x, shown: imaging.sobel(x, shown.spacing_mm).magnitude, False, "mm"),
         "laplacian": _derivative(lambda x, shown: imaging.laplacian(x, shown.spacing_mm), True, "mm²"),
     },
     "contrast": {
         "window": _window,
-        "gamma": _grey(lambda grey: imaging.gamma(grey, 0.6), "0.6"),
-        "equalise_histogram": _grey(imaging.equalise_histogram, ""),
-        "clahe": _grey(_tile, "1/8, 2.5"),
+        "gamma": _grey(lambda grey, shown: imaging.gamma(grey, 0.6), "γ = 0.6"),
+        "equalise_histogram": _grey(lambda grey, shown: imaging.equalise_histogram(grey, mask=shown.mask), "F(x)"),
+        "clahe": _grey(_tiled, "1/8, ≤ 2.5"),
     },
     "normalisation": {
         "z_score": _normalised(lambda shown: imaging.z_score(shown.values, shown.mask), (-3, 3), "(x - μ) / σ"),
@@ -361,13 +403,11 @@ GROUPS: Mapping[str, Mapping[str, Operation]] = {
         "PairedAugmentation": _augmented,
     },
     "field": {
-        "correct_bias_field": _even(
-            lambda shown: imaging.correct_bias_field(shown.values, shown.mask), ("MR",), "± 0.5"
-        ),
+        "correct_bias_field": _even(lambda shown: imaging.correct_bias_field(shown.values, shown.mask), ("MR",), "± 1"),
         "homomorphic_filter": _even(
             lambda shown: imaging.homomorphic_filter(shown.values, shown.values.shape[1] / 8, shown.mask),
             ("MR", "CR", "DX", "US", "RF", "XA"),
-            "1/8, ± 0.5",
+            "1/8, ± 1",
         ),
     },
 }

@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from mediml.imaging.bias_field import correct_bias_field, homomorphic_filter
+from mediml.imaging.bias_field import _sharpened, _tissue, correct_bias_field, homomorphic_filter
 
 SHAPES = ((160, 140), (40, 48, 44))
 
@@ -109,6 +109,24 @@ def test_the_homomorphic_filter_by_hand():
     np.testing.assert_allclose(corrected[mask], 200)
     assert field[0, 100] == pytest.approx(1)
     np.testing.assert_allclose(homomorphic_filter(x, 10.0, mask, (1.0, 2.0)).field, field)
+
+
+def test_sharpening_draws_values_to_their_peak():
+    """Two peaks blurred by exactly the width that is taken out: each value moves most of the way to its own."""
+    rng = np.random.default_rng(3)
+    peaks = np.repeat([5.0, 6.0], 20_000)
+    u = peaks + rng.normal(size=peaks.size) * 0.15 / 2.3548
+    left = _sharpened(u, 0.15) - peaks
+    assert left.std() < 0.35 * (u - peaks).std()
+    assert abs(left.mean()) < 0.005
+    np.testing.assert_array_equal(_sharpened(np.full(9, 2.0), 0.15), 2.0)
+
+
+def test_dark_tissue_counts_and_air_does_not():
+    image, tissue, _ = scene((160, 140), 0.35)
+    inside = _tissue("test", image, None)[1]
+    assert inside[tissue == 1].mean() > 0.6 and inside[tissue > 1].mean() > 0.99
+    assert inside[tissue == 0].mean() < 0.001
 
 
 @pytest.mark.parametrize("correct", [correct_bias_field, lambda x, mask=None: homomorphic_filter(x, 5.0, mask)])
