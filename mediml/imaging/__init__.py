@@ -1,6 +1,7 @@
 """Medical images as arrays with units: read rightly, shown rightly, measured in millimetres."""
 
 from mediml.imaging.dicom import read_image
+from mediml.imaging.export import Provenance, write_image, write_series
 from mediml.imaging.geometry import center_square, resize_area
 from mediml.imaging.image import DicomError, Image, ImageError, LookupView, PictureError, WindowView
 from mediml.imaging.intensity import lookup, window
@@ -13,6 +14,7 @@ __all__ = [
     "ImageError",
     "LookupView",
     "PictureError",
+    "Provenance",
     "Volume",
     "WindowView",
     "center_square",
@@ -21,4 +23,6 @@ __all__ = [
     "read_picture",
     "resize_area",
     "window",
+    "write_image",
+    "write_series",
 ]
