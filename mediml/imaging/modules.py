@@ -87,7 +87,8 @@ def _dx(dataset: Dataset, image: Image) -> None:
     projection = Dataset()
     projection.CodeValue, projection.CodingSchemeDesignator = "399348003", "SCT"
     projection.CodeMeaning, projection.ViewModifierCodeSequence = "postero-anterior", []
-    dataset.ViewCodeSequence = [projection] if dataset.ViewPosition == "PA" else []
+    if dataset.ViewPosition == "PA":
+        dataset.ViewCodeSequence = [projection]
 
 
 def _ct(dataset: Dataset, image: Image) -> None:
@@ -153,7 +154,7 @@ _REFERENCE = ("FrameOfReferenceUID", "PositionReferenceIndicator")
 _SLICE = ("ImageOrientationPatient", "ImagePositionPatient", "SliceThickness", "PatientPosition")
 _NO_PLACE = {
     "CR": (*_REFERENCE, *_SLICE),
-    "DX": (*_REFERENCE, *_SLICE),
+    "DX": (*_REFERENCE, *_SLICE, "Laterality"),  # it has Image Laterality
     "CT": (),
     "MR": (),
     "US": (*_REFERENCE, *_SLICE, "PixelSpacing"),
