@@ -44,7 +44,6 @@ METHOD = "mediml: list of allowed attributes; burned-in text and faces not looke
 TEXT_IN_PIXELS = frozenset({"US", "IVUS", "OT", "SC", "XC", "ES", "GM", "DOC", "DMS", "OP", "BI"})
 
 _DATE = re.compile(r"(\d{4})\.?(\d{2})\.?(\d{2})")
-_OLDEST = 89.0
 
 Box = tuple[int, int, int, int]
 
@@ -237,13 +236,11 @@ def _standard_uid(header: Header) -> UID:
 
 
 def _age(header: Header) -> str | None:
-    """Patient's Age as the standard writes it, in years, or in months below two years; 090Y above 89."""
-    years = header.age_years()
+    """Patient's Age as the standard writes it, in years, or in months below two years; at most 090Y."""
+    years = header.age_years()  # at most 90
     if years is None:
         return None
-    if years > _OLDEST:
-        return "090Y"
-    return f"{int(years):03d}Y" if years >= 2 else f"{int(years * 12):03d}M"
+    return f"{int(years + 1e-6):03d}Y" if years >= 2 else f"{int(years * 12 + 1e-6):03d}M"  # 7 / 12 · 12 may be below 7
 
 
 def _allowed(dataset: Dataset, pseudonyms: Pseudonyms, days: int) -> Dataset:

@@ -15,8 +15,8 @@ from pydicom.uid import CTImageStorage, JPEGBaseline8Bit, generate_uid
 from mediml.cli import main
 from mediml.imaging import DicomError, read_image
 from mediml.imaging.allowed import CODES, DATES, NUMBERS, SEQUENCES, TABLES, UIDS
-from mediml.imaging.deidentify import deidentify_files
-from mediml.imaging.pseudonyms import Pseudonyms
+from mediml.imaging.deidentify import deidentify, deidentify_files
+from mediml.imaging.pseudonyms import DeidentificationError, Pseudonyms
 
 CANARY = "Zebrafisch"
 KEY = bytes(range(32))
@@ -220,6 +220,18 @@ def test_rectangles_are_overwritten(write, build_dataset, tmp_path):
 
 
 WORDS = {"PN", "LO", "SH", "LT", "ST", "UT", "UC", "DA", "UI", "AE", "DT"}
+
+
+def test_a_data_set_and_its_pixels_are_not_changed(build_dataset):
+    dataset = ct(build_dataset, ImageType=["DERIVED", CANARY.upper(), "AXIAL", CANARY.upper()], PatientAge="007M")
+    before, pixels = dataset.to_json(), np.arange(12, dtype=np.int16).reshape(1, 3, 4)
+    new = deidentify(dataset, pixels, Pseudonyms(KEY), blank=[(1, 2, 1, 2)])
+    assert dataset.to_json() == before and pixels[0, 1, 1] == 5
+    assert list(new.ImageType) == ["DERIVED", "OTHER", "AXIAL"] and new.PatientAge == "007M"
+    with pytest.raises(DeidentificationError, match="whole numbers, got float32"):
+        deidentify(dataset, pixels.astype(np.float32), Pseudonyms(KEY))
+
+
 SAMPLES = Path(pydicom.__file__).parent / "data" / "test_files"
 
 
