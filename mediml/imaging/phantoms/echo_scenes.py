@@ -4,6 +4,7 @@ Places are (x, z): x to the right of the picture and z down from the skin, mm. A
 (mm) inside of it a place is; later regions are painted over earlier ones.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -52,6 +53,60 @@ class Scene:
     names: tuple[str, ...] = field(default=())
 
 
+@dataclass(frozen=True)
+class Ellipse:
+    """Distance inside an ellipse, turned clockwise in the picture; `rough` lets a slow field move its outline."""
+
+    x0: float
+    z0: float
+    a: float
+    b: float
+    turn_deg: float
+    rough: float
+    slow: SmoothField
+
+    @property
+    def reach(self) -> tuple[float, float, float]:
+        """Centre and radius of a disc that holds it."""
+        return self.x0, self.z0, max(self.a, self.b) * (1 + 5 * self.rough) + 1
+
+    def __call__(self, x: Field, z: Field) -> Field:
+        c, s = math.cos(math.radians(self.turn_deg)), math.sin(math.radians(self.turn_deg))
+        u, v = c * (x - self.x0) + s * (z - self.z0), c * (z - self.z0) - s * (x - self.x0)
+        f = np.sqrt((u / self.a) ** 2 + (v / self.b) ** 2)
+        wave = self.rough * self.slow(x * 1.5, z * 1.5) if self.rough else 0
+        return np.asarray((1 - f + wave) * min(self.a, self.b))
+
+
+@dataclass(frozen=True)
+class Tube:
+    """Distance inside a vessel along straight pieces, of radius `first` to `last`."""
+
+    points: tuple[tuple[float, float], ...]
+    first: float
+    last: float
+
+    @property
+    def reach(self) -> tuple[float, float, float]:
+        """Centre and radius of a disc that holds it."""
+        low, high = np.min(self.points, axis=0), np.max(self.points, axis=0)
+        x0, z0 = (low + high) / 2
+        return float(x0), float(z0), float(np.hypot(*(high - low)) / 2 + max(self.first, self.last) + 1)
+
+    def __call__(self, x: Field, z: Field) -> Field:
+        best = np.full(np.shape(x), -np.inf, np.float32)
+        for k, ((x0, z0), (x1, z1)) in enumerate(zip(self.points[:-1], self.points[1:])):
+            dx, dz = x1 - x0, z1 - z0
+            t = np.clip(((x - x0) * dx + (z - z0) * dz) / (dx * dx + dz * dz), 0, 1)
+            radius = self.first + (self.last - self.first) * (k + t) / (len(self.points) - 1)
+            best = np.maximum(best, radius - np.hypot(x - x0 - t * dx, z - z0 - t * dz))
+        return best
+
+    def grown(self, by: float) -> "Tube":
+        """The same tube, thicker by `by` all around."""
+        return Tube(self.points, self.first + by, self.last + by)
+
+
 class _Draw:
     """The random parts of one scene."""
 
@@ -66,42 +121,21 @@ class _Draw:
     def patchy(self, decibels: float) -> Inside:
         return lambda x, z: decibels * self.slow(x, z)
 
-    def streaks(self, decibels: float, stretch: float = 9.0) -> Inside:
+    def streaks(self, decibels: float, stretch: float = 9.0, fineness: float = 1.1) -> Inside:
         """Fibres along x: bright lines in fat and muscle."""
-        return lambda x, z: decibels * np.maximum(self.fine(x / stretch + 0.02 * z, z * 1.1), -0.8)
+        bent = fineness * 1.5
+        return lambda x, z: decibels * np.maximum(self.fine(x / stretch, z * fineness + bent * self.slow(x, z)), -0.8)
 
-    def ellipse(self, x0: float, z0: float, a: float, b: float, turn_deg: float = 0.0, rough: float = 0.0) -> Inside:
-        c, s = np.cos(np.radians(turn_deg)), np.sin(np.radians(turn_deg))
+    def ellipse(self, x0: float, z0: float, a: float, b: float, turn_deg: float = 0.0, rough: float = 0.0) -> "Ellipse":
+        return Ellipse(x0, z0, a, b, turn_deg, rough, self.slow)
 
-        def inside(x: Field, z: Field) -> Field:
-            u, v = c * (x - x0) + s * (z - z0), c * (z - z0) - s * (x - x0)
-            f = np.sqrt((u / a) ** 2 + (v / b) ** 2)
-            wave = rough * self.slow(x * 1.5, z * 1.5) if rough else 0.0
-            return np.asarray((1 - f + wave) * min(a, b))
-
-        return inside
-
-    def tube(self, points: list[tuple[float, float]], first: float, last: float) -> Inside:
-        """A vessel along straight pieces, of radius `first` to `last`."""
-
-        def inside(x: Field, z: Field) -> Field:
-            best = np.full(np.shape(x), -np.inf)
-            for k, ((x0, z0), (x1, z1)) in enumerate(zip(points[:-1], points[1:])):
-                dx, dz = x1 - x0, z1 - z0
-                t = np.clip(((x - x0) * dx + (z - z0) * dz) / (dx * dx + dz * dz), 0, 1)
-                radius = first + (last - first) * (k + t) / (len(points) - 1)
-                best = np.maximum(best, radius - np.hypot(x - x0 - t * dx, z - z0 - t * dz))
-            return best
-
-        return inside
-
-    def vessel(self, start: tuple[float, float], angle: float, length: float, radius: float) -> Inside:
+    def vessel(self, start: tuple[float, float], angle: float, length: float, radius: float) -> "Tube":
         points, (x, z) = [start], start
         for _ in range(5):
             angle += self.between(-0.28, 0.28)
             x, z = x + length / 5 * np.cos(angle), z + length / 5 * np.sin(angle)
             points.append((float(x), float(z)))
-        return self.tube(points, radius, 0.35 * radius)
+        return Tube(tuple(points), radius, 0.35 * radius)
 
 
 def draw_scene(
@@ -176,8 +210,7 @@ def _liver(draw: _Draw, depth: float, width: float, finding: str | None) -> Part
     for k in range(4):  # portal branches, with bright walls
         angle = np.pi * (0.95 + 0.35 * k) + draw.between(-0.2, 0.2)
         shape = draw.vessel(hilum, angle, draw.between(0.25, 0.4) * depth, draw.between(3.0, 4.2))
-        wall = (lambda s: lambda x, z: s(x, z) + 1.1)(shape)
-        regions.append(Region("portal_wall", wall, 9.0, SOFT))
+        regions.append(Region("portal_wall", shape.grown(1.1), 8.0, SOFT))
         regions.append(Region("vessel", shape, -26.0, 0.15, 3.0))
     cava = (draw.between(-0.2, -0.1) * width, 0.74 * depth)
     for k in range(4):  # hepatic veins run to the vena cava, without walls
@@ -245,13 +278,16 @@ def _superficial(draw: _Draw, depth: float, width: float, finding: str | None) -
     def below(level: float, wave: float) -> Inside:
         return lambda x, z: z - level - wave * draw.slow(2 * x, level + 0 * z)
 
+    def glandular(x: Field, z: Field) -> Field:
+        return np.asarray(draw.patchy(2.0)(2 * x, 2 * z) + draw.streaks(3.5, 1.6, 1.6)(x, z))
+
     regions = [
-        Region("fat", _everywhere, -7.0, 0.5, 0.0, draw.streaks(6.0, 4.0)),
-        Region("gland", below(fat, 1.6), 0.0, 0.6, 6.0, lambda x, z: draw.patchy(2.0)(2 * x, 2 * z) + draw.streaks(2.5, 5.0)(x, z)),
-        Region("deep_fat", below(gland, 1.0), -7.0, 0.5, 5.0, draw.streaks(6.0, 4.0)),
-        Region("muscle", below(gland + 0.07 * depth, 0.7), -5.0, 0.7, 10.0, draw.streaks(6.0)),
-        Region("rib_fascia", below(muscle, 0.5), -9.0, 1.2, 14.0, draw.streaks(4.0)),
-        Region("skin", lambda x, z: 1.8 + 0 * x - z, 7.0, 0.6, 6.0),
+        Region("fat", _everywhere, -11.0, 0.5, 0.0, draw.streaks(6.0, 3.0, 1.8)),
+        Region("gland", below(fat, 1.6), -1.0, 0.6, 4.0, glandular),
+        Region("deep_fat", below(gland, 1.0), -11.0, 0.5, 5.0, draw.streaks(6.0, 4.0, 2.0)),
+        Region("muscle", below(gland + 0.07 * depth, 0.7), -10.0, 0.7, 9.0, draw.streaks(7.0, 9.0, 2.4)),
+        Region("rib_fascia", below(muscle, 0.5), -16.0, 1.2, 12.0, draw.streaks(5.0, 9.0, 1.6)),
+        Region("skin", lambda x, z: 1.8 + 0 * x - z, 5.0, 0.6, 6.0),
     ]
     place = (draw.between(-0.15, 0.15) * width, fat + draw.between(0.4, 0.55) * (gland - fat))
     return regions, "gland", place, min(draw.between(4.5, 7.5), 0.42 * (gland - fat))

@@ -14,7 +14,7 @@ from scipy import fft
 from scipy.ndimage import map_coordinates
 
 from mediml.imaging.image import Image
-from mediml.imaging.phantoms.echo_scenes import FINDINGS, ORGANS, SOFT, Scene, draw_scene
+from mediml.imaging.phantoms.echo_scenes import FINDINGS, ORGANS, SOFT, Region, Scene, draw_scene
 
 __all__ = ["PROBES", "Probe", "Ultrasound", "log_compress", "ultrasound"]
 
@@ -159,7 +159,7 @@ def ultrasound(
     shape: tuple[int, int] = (480, 640),
     depth_mm: float | None = None,
     dynamic_range_db: float = 60.0,
-    noise_db: float = -46.0,
+    noise_db: float = -58.0,
 ) -> Ultrasound:
     """A seeded B-mode picture with fully developed speckle.
 
@@ -229,7 +229,7 @@ def ultrasound(
     rf = beams.focus(beams.pulse(rng.standard_normal(x.shape, dtype=np.float32) * echo + walls))
     rf = beams.receive(rf, attenuation, noise_db, rng)
     envelope = beams.envelope(rf)
-    reference = 10 ** (0.42 * dynamic_range_db / 20)
+    reference = 10 ** (0.5 * dynamic_range_db / 20)
     grey = log_compress(envelope, dynamic_range_db, reference)
     return _picture(beams, scene, labels, envelope, grey, shape, finding, dynamic_range_db, array)
 
@@ -310,34 +310,51 @@ class _Beams:
 
 def _paint(scene: Scene, x: NDArray[Any], z: NDArray[Any]) -> tuple[NDArray[Any], ...]:
     """Label, echo strength, attenuation and the echoes of outlines at every place."""
+    x, z = x.astype(np.float32), z.astype(np.float32)
     labels = np.zeros(x.shape, np.uint8)
-    echo, attenuation, walls = (np.zeros(x.shape, np.float32) for _ in range(3))
+    painted = [labels, *(np.zeros(x.shape, np.float32) for _ in range(3))]
+    bounds = (z.min(1), z.max(1), x.min(0), x.max(0))
     for number, region in enumerate(scene.regions):
-        distance = region.inside(x, z)
-        inside = distance > 0
-        if not inside.any():
-            continue
-        labels[inside] = number
-        level = 10 ** (region.echo_db / 20)
-        if region.texture is None:
-            echo[inside] = level
-        else:
-            echo[inside] = level * 10 ** (region.texture(x[inside], z[inside]) / 20)
-        attenuation[inside] = region.attenuation
-        walls[inside] = 0
-        if region.wall:
-            edge = np.zeros(x.shape, np.bool_)
-            edge[1:] = inside[1:] != inside[:-1]
-            slope = np.abs(distance - np.roll(distance, 1, axis=0)) / np.hypot(*_step(x, z))
-            walls[edge] = (region.wall * np.minimum(slope, 1) ** 3)[edge]
-    return labels, echo, attenuation, walls
+        block = _block(getattr(region.inside, "reach", None), bounds)
+        if all(part.stop > part.start for part in block):
+            _paint_region(region, number, x[block], z[block], *(array[block] for array in painted))
+    return tuple(painted)
 
 
-def _step(x: NDArray[Any], z: NDArray[Any]) -> tuple[float, float]:
-    middle = x.shape[1] // 2
-    if len(x) < 2:
-        return 1.0, 0.0
-    return float(x[1, middle] - x[0, middle]), float(z[1, middle] - z[0, middle])
+def _block(reach: tuple[float, float, float] | None, bounds: tuple[NDArray[Any], ...]) -> tuple[slice, slice]:
+    """Rows and columns that may touch the disc (x, z, radius)."""
+    z_low, z_high, x_low, x_high = bounds
+    if reach is None:
+        return slice(0, len(z_low)), slice(0, len(x_low))
+    x, z, r = reach
+    rows = np.flatnonzero((z_high > z - r) & (z_low < z + r))
+    columns = np.flatnonzero((x_high > x - r) & (x_low < x + r))
+    if not (rows.size and columns.size):
+        return slice(0, 0), slice(0, 0)
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+
+
+def _paint_region(
+    region: Region, number: int, x: NDArray[Any], z: NDArray[Any], labels: NDArray[Any], *others: NDArray[Any]
+) -> None:
+    echo, attenuation, walls = others
+    distance = region.inside(x, z)
+    inside = distance > 0
+    if not inside.any():
+        return
+    labels[inside] = number
+    level = np.float32(10 ** (region.echo_db / 20))
+    if region.texture is None:
+        echo[inside] = level
+    else:
+        echo[inside] = level * 10 ** (region.texture(x[inside], z[inside]) / 20)
+    attenuation[inside] = region.attenuation
+    walls[inside] = 0
+    if region.wall:
+        row, column = np.nonzero(inside[1:] != inside[:-1])
+        rise = np.abs(distance[row + 1, column] - distance[row, column])
+        run = np.hypot(x[row + 1, column] - x[row, column], z[row + 1, column] - z[row, column])
+        walls[row + 1, column] = region.wall * np.minimum(rise / run, 1) ** 3  # strongest where the beam meets it square
 
 
 def _picture(
