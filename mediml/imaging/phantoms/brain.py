@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mediml.imaging.phantoms.findings import FINDINGS, Finding, Infarct, Tumour, draw_finding
+from mediml.imaging.phantoms.head_findings import FINDINGS, Finding, Infarct, Tumour, draw_finding
 from mediml.imaging.phantoms.head import TISSUE_NAMES, Head
 
 __all__ = ["BrainAnatomy", "brain_anatomy"]
