@@ -63,8 +63,8 @@ TISSUES: dict[str, Tissue] = {
     "trachea wall": Tissue(40.0),
     "trachea": Tissue(-1000.0),
     "cartilage": Tissue(110.0),
-    "bone": Tissue(1000.0, "bone"),
-    "marrow": Tissue(220.0, "bone"),
+    "bone": Tissue(1250.0, "bone"),
+    "marrow": Tissue(300.0, "bone"),
     "disc": Tissue(80.0),
     "spinal canal": Tissue(30.0),
 }

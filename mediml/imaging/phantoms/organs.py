@@ -14,8 +14,8 @@ def heart(frame: Frame) -> list[Shape]:
     """Ventricles, right atrium, left atrium and the outflow, all larger or smaller with ``anatomy.heart``."""
     middle = np.array([8.0, -25.0, -50.0])
     parts = [
-        ((22, -38, -58), (64, 40, 43), (0.8, -0.32, -0.52)),
-        ((-18, -24, -48), (31, 32, 44), (1, 0, 0)),
+        ((26, -38, -64), (70, 42, 44), (0.78, -0.32, -0.54)),
+        ((-18, -24, -54), (33, 34, 48), (1, 0, 0)),
         ((4, 10, -24), (38, 22, 24), (1, 0, 0)),
         ((30, -28, -6), (17, 18, 24), (1, 0, 0)),
     ]
@@ -68,7 +68,7 @@ def mediastinum(frame: Frame) -> list[Shape]:
     """The fat between the lungs, and their thin partition in front."""
     sx, sy, sz = frame.scale
     heights = np.array([-160, -40, 20, 60, 100, 140]) * sz
-    widths = np.array([28, 27, 31, 27, 24, 30]) * sx
+    widths = np.array([24, 24, 30, 26, 23, 28]) * sx
 
     def core(x: Floats, z: Floats) -> tuple[Floats, Floats]:
         rest = np.maximum(1 - np.abs((x - 2 * sx) / np.interp(z, heights, widths)) ** 2.5, 0)
@@ -86,7 +86,7 @@ def back_muscles(frame: Frame) -> list[Shape]:
     """What fills the space around the spine."""
 
     def around(x: Floats, z: Floats) -> tuple[Floats, Floats]:
-        rest = np.maximum(1 - (x / (29 * frame.scale[0])) ** 2, 0)
+        rest = np.maximum(1 - (x / (25 * frame.scale[0])) ** 2, 0)
         middle = frame.spine_y(z) + 12
         half = 31 * frame.scale[1] * np.sqrt(rest)
         return middle - half, middle + half
@@ -97,7 +97,7 @@ def back_muscles(frame: Frame) -> list[Shape]:
 def abdomen(frame: Frame, upright: bool) -> dict[str, list[Shape]]:
     """Diaphragm and organs below it. The stomach's gas is on top: under the left dome, or in front when lying."""
     sx = frame.scale[0]
-    centre, radii = frame.place((52, 8, 0))[0], frame.place((44, 40, 40))[0]
+    centre, radii = frame.place((60, 8, 0))[0], frame.place((38, 40, 38))[0]
     centre[2] = frame.anatomy.dome_left_mm * frame.scale[2] - 6 - radii[2]
     spleen = frame.place((96, 46, 0))[0]
     spleen[2] = frame.anatomy.dome_left_mm * frame.scale[2] - 60
@@ -128,8 +128,8 @@ def trees(frame: Frame, points: dict[str, Floats]) -> dict[str, list[Shape]]:
     """Branching vessels and airways that fill the lungs; `points` (N, 3) of each side, "R" and "L", guide them."""
     roots = {
         "vessel": {
-            "R": [((-40, 6, 3), 7.5), ((-32, 12, -20), 6.0)],
-            "L": [((46, 22, 14), 7.5), ((34, 16, -20), 6.0)],
+            "R": [((-40, 6, 3), 8.0), ((-32, 12, -20), 6.5)],
+            "L": [((46, 22, 14), 8.0), ((34, 16, -20), 6.5)],
         },
         "airway": {"R": [((-38, 28, -4), 5.2)], "L": [((44, 32, 0), 4.8)]},
     }
@@ -138,7 +138,7 @@ def trees(frame: Frame, points: dict[str, Floats]) -> dict[str, list[Shape]]:
     for kind, sides in roots.items():
         for side, starts in sides.items():
             for place, radius in starts:
-                count = 420 if kind == "vessel" else 40
+                count = 520 if kind == "vessel" else 40
                 cloud = points[side][random.permutation(len(points[side]))[:count]]
                 pieces = _grow(frame.place(place)[0], radius, cloud, random)
                 if kind == "vessel":
@@ -156,8 +156,8 @@ Piece = tuple[Floats, Floats, float]
 def _grow(root: Floats, radius: float, cloud: Floats, random: np.random.Generator) -> list[Piece]:
     """Branches to the middle of the points that a vessel has to serve, then halve the points: Tawhai's way.
 
-    The radius falls with the number of points served, r = radius (n / N)^0.4, close to Murray's law (1 / 3 for equal
-    flow per point), and with two children of the same size each is 0.76 of its parent.
+    The radius falls with the number of points served, r = radius (n / N)^0.36, close to Murray's law, which has 1 / 3
+    for equal flow per point: with two children of the same size each is 0.78 of its parent.
     """
     pieces: list[Piece] = []
     todo = [(root, cloud)]
@@ -166,7 +166,7 @@ def _grow(root: Floats, radius: float, cloud: Floats, random: np.random.Generato
         middle = served.mean(axis=0)
         share = 0.42 if len(served) > 2 else 0.75
         end = start + share * (middle - start) + random.normal(0, 1.2, 3)
-        pieces.append((start, end, max(radius * (len(served) / len(cloud)) ** 0.4, _SMALLEST_RADIUS)))
+        pieces.append((start, end, max(radius * (len(served) / len(cloud)) ** 0.36, _SMALLEST_RADIUS)))
         if len(served) <= 2:
             continue
         spread = served - middle

@@ -16,7 +16,7 @@ Shapes = dict[str, list[Shape]]
 #: Of ribs 1 to 12: fall from the head to the front end (mm), angle where the bone ends (shares of pi), narrowing.
 _FALL = (38, 56, 70, 80, 87, 92, 94, 92, 84, 70, 46, 24)
 _END = (0.80, 0.81, 0.81, 0.80, 0.78, 0.75, 0.71, 0.66, 0.60, 0.54, 0.40, 0.28)
-_NARROW = (0.68, 0.88, 0.97, 1, 1, 1, 1, 1, 1, 1, 1, 1)
+_NARROW = (0.72, 0.88, 0.97, 1, 1, 1, 1, 1, 1, 1, 1, 1)
 #: Height of the joints of ribs 1 to 7 at the sternum.
 _JOINTS = (98, 79, 60, 43, 27, 12, -2)
 _SHELL = 1.1
@@ -86,7 +86,7 @@ def _vertebra(frame: Frame, shapes: Shapes, top: float, tall: float, level: int)
     y, z = (upper + lower) / 2, top - 0.4 * tall
     for side in (-1, 1):
         pedicle = [(side * (wide - 5), y + deep - 3, z + 2), (side * (wide - 4.5), y + deep + 12, z + 1)]
-        _hollow(shapes, pedicle, 4.6, (1, 0, 0), 3.4)
+        _hollow(shapes, pedicle, 4.6, (1, 0, 0), 3.4, 0.6)
         lamina = [(side * (wide - 4), y + deep + 11, z), (side * 2, y + deep + 25, z - 5)]
         shapes["bone"].append(tube(lamina, 7.0, (0.3 * side, 1, 0), 2.6))
         if level >= -1:
@@ -123,8 +123,8 @@ def _rib(frame: Frame, shapes: Shapes, side: int, number: int, top: float) -> No
     if number == 0:  # the first rib lies flat
         outward = np.broadcast_to((0.0, -0.35, 1.0), along.shape)
     way = np.linspace(0, 1, len(along))
-    high = (5.2 + 1.6 * np.sin(np.pi * way) + 0.9 * way) * (0.9 if number in (0, 10, 11) else 1.0)
-    _hollow(shapes, line, high, outward, np.full(len(along), 3.5), 1.0)
+    high = (5.8 + 1.7 * np.sin(np.pi * way) + 0.9 * way) * (0.9 if number in (0, 10, 11) else 1.0)
+    _hollow(shapes, line, high, outward, np.full(len(along), 3.8), 1.1)
     if number < 7:
         joint = frame.place((side * 17, 0, _JOINTS[number]))[0]
         joint[1] = frame.front(joint[2]) - 4
