@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 from mediml.imaging.dicom import read_dataset_image, read_image
 from mediml.imaging.frames import open_dataset
 from mediml.imaging.header import tag_name
-from mediml.imaging.image import Image, Step
+from mediml.imaging.image import Image, LookupView, Step, WindowView
 from mediml.imaging.scan import SeriesError, Slice
 from mediml.imaging.stack import Grid
 from mediml.imaging.volume import Volume, vector3
@@ -111,7 +111,8 @@ class _Builder:
     def fill_gaps(self) -> None:
         """Planes without a slice: the lowest measured value, and padding. Then the account of all planes."""
         missing = np.flatnonzero(~self.filled)
-        self.account = _account([image["account"] for image in self.images])
+        alike = len({tuple(map(_view_key, image["views"])) for image in self.images}) == 1
+        self.account = _account([image["account"] for image in self.images], alike)
         if len(missing):
             measured = ~self.padding
             measured[missing] = False
@@ -136,7 +137,13 @@ class _Builder:
         }
 
 
-def _account(accounts: list[tuple[Step, ...]]) -> list[Step]:
+def _view_key(view: WindowView | LookupView) -> tuple[Any, ...]:
+    if isinstance(view, WindowView):
+        return (view.center, view.width, view.function)
+    return (view.first, view.bits, view.table.tobytes())
+
+
+def _account(accounts: list[tuple[Step, ...]], views_alike: bool) -> list[Step]:
     """The steps of all planes as the steps of the volume, in the order in which they were done."""
     by_code: dict[str, list[Step]] = {}
     for each in accounts:
@@ -152,7 +159,7 @@ def _account(accounts: list[tuple[Step, ...]]) -> list[Step]:
         elif code == "rescaled" and not alike:
             slopes = [step.values["slope"] for step in steps]
             result.append(Step("rescaled_by_plane", {"low": min(slopes), "high": max(slopes)}))
-        elif code.startswith("view_") and not alike:
+        elif code.startswith("view_") and not views_alike:
             result.append(Step("views_by_plane"))
         else:
             result.append(steps[0])

@@ -13,7 +13,7 @@ import numpy as np
 import pydicom
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from pydicom.uid import DeflatedExplicitVRLittleEndian
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
 from mediml.imaging.dicom import is_dicom, parse, silent_pydicom
 from mediml.imaging.header import Header, tag_name
@@ -157,6 +157,11 @@ def _slices_of(path: Path, asked_for: bool) -> list[Slice]:
         try:
             header = Header(dataset)
             if header.find("Rows") is None or header.find("Columns") is None:
+                if "Image Storage" in UID(str(dataset.file_meta.get("MediaStorageSOPClassUID", ""))).name:
+                    raise SeriesError(
+                        f"a file says that it is an image and has no {tag_name('Rows')}: it is damaged or cut short; "
+                        f"export the series again"
+                    )
                 return []  # a DICOMDIR, a report, a plan
             frames = header.integer("NumberOfFrames", default=1)
             if frames == 1 and "PerFrameFunctionalGroupsSequence" not in dataset:
