@@ -186,6 +186,7 @@ def _voxels(stream: BinaryIO, header: Any, shape: tuple[int, int, int], index: i
             raise NiftiError(f"expected {size} bytes of voxels, got {size - missing}; fetch the file again")
         parts.append(part)
         missing -= len(part)
+    stream.read(1)  # at the end of a compressed file, this makes gzip compare its checksum
     return np.frombuffer(b"".join(parts), dtype).reshape(shape).astype(dtype.newbyteorder("="))
 
 

@@ -423,13 +423,14 @@ def test_directions_that_are_none(scanner, orientation):
 
 def test_one_slice(scanner):
     path = scanner.slice((0, 0, 0))
-    with pytest.raises(SeriesError, match="one slice alone .* mediml.imaging.read_image"):
+    with pytest.raises(SeriesError, match=r"one slice alone .*; read it with mediml\.imaging\.read_image"):
         read_series(path)
 
 
 def test_colour(scanner, build_dataset):
     for k in range(2):
-        dataset = build_dataset(np.zeros((2, 2, 3), np.uint8), Rows=2, Columns=2, SamplesPerPixel=3, PlanarConfiguration=0,
+        dataset = build_dataset(np.zeros((2, 2, 3), np.uint8), Rows=2, Columns=2, SamplesPerPixel=3,
+                                PlanarConfiguration=0,
                                 PhotometricInterpretation="RGB", SeriesInstanceUID="1.2",
                                 ImagePositionPatient=["0", "0", str(k)], PixelSpacing=["1", "1"],
                                 ImageOrientationPatient=text(AXIAL))  # fmt: skip
