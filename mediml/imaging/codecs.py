@@ -6,7 +6,7 @@
 | JPEG, 8 bits | Pillow | here |
 | JPEG 2000, high-throughput too | pylibjpeg-openjpeg, else Pillow | here |
 | JPEG-LS | pyjpegls | here |
-| JPEG lossless | GDCM | in a process of its own: it ends the process on a damaged stream |
+| JPEG lossless, JPEG of 12 bits | GDCM | in a process of its own: it ends the process on a damaged stream |
 
 A decoder is always named, as pydicom left to itself takes any that is installed.
 """
@@ -36,6 +36,7 @@ from mediml.imaging.codestream import Codestream, read_codestream
 from mediml.imaging.header import refusing, tag_name
 from mediml.imaging.image import DicomError
 from mediml.imaging.jpeg import decode_jpeg
+from mediml.imaging.jpeg_gdcm import decode_with_gdcm
 from mediml.imaging.pixels import PixelDescription, as_dataset, extract_bits, native_values
 from mediml.imaging.rle import decode_rle
 
@@ -57,12 +58,11 @@ _KINDS = {
 
 #: pydicom's plugins, the packages they need, and the extra that brings them; the first that is there is taken.
 _PLUGINS = {
-    **dict.fromkeys(_LOSSLESS, (("gdcm", "gdcm"),)),
     **dict.fromkeys(_JPEG_LS, (("pyjpegls", "jpeg_ls"),)),
     **dict.fromkeys(_JPEG_2000, (("pylibjpeg", "openjpeg"), ("pillow", "PIL"))),
     **dict.fromkeys(_HIGH_THROUGHPUT, (("pylibjpeg", "openjpeg"),)),
 }
-_EXTRAS = {"gdcm": "gdcm", "pyjpegls": "codecs", "pylibjpeg": "codecs", "pillow": "codecs"}
+_EXTRAS = {"pyjpegls": "codecs", "pylibjpeg": "codecs", "pillow": "codecs"}
 
 #: The decoder keeps kilobytes for each; tiles of 64 pixels of the largest radiographs are some thousands.
 _MAX_TILES = 16_384
@@ -75,9 +75,12 @@ class Decoded(NamedTuple):
     photometric: str
 
 
-def needs_worker(described: PixelDescription) -> bool:
+def needs_worker(data: bytes, described: PixelDescription) -> bool:
     """Whether only a decoder that can end the process reads these pixels."""
-    return described.syntax in _LOSSLESS
+    if described.syntax in _LOSSLESS:
+        return True
+    stream = read_codestream(data) if described.syntax == JPEGExtended12Bit else None
+    return stream is not None and stream.precision == 12
 
 
 def decode(data: bytes, described: PixelDescription, frame: int) -> Decoded:
@@ -112,19 +115,33 @@ def _decode_stream(data: bytes, described: PixelDescription) -> Decoded:
             f"have the file exported uncompressed"
         )
     stream = _checked_stream(data, described)
-    if described.syntax in _JPEG:
-        if stream.precision != 8:
-            raise DicomError(
-                f"no decoder is known for JPEG of {stream.precision} bits ({tag_name('TransferSyntaxUID')}: "
-                f"{described.syntax.name}); have the file exported uncompressed"
-            )
-        with refusing(_damaged(described)):
+    if described.syntax not in _JPEG + _LOSSLESS:
+        values = _by_plugin(data, described)
+        return Decoded(_in_range(values, described), _said(described, stream))
+    with refusing(_damaged(described)):
+        if needs_worker(data, described):
+            _check_gdcm(described)
+            values = decode_with_gdcm(data, described)
+        else:
             values = decode_jpeg(data, stream)
-        if stream.components == 1:
-            return Decoded(_in_range(values.view("i1") if described.signed else values, described), "")
-        return Decoded(values, "YBR_FULL" if stream.colour == "YBR" else _said(described, stream))
-    values = _by_plugin(data, described)
-    return Decoded(_in_range(values, described), _said(described, stream))
+    if described.signed and stream.precision == values.dtype.itemsize * 8:
+        values = values.view(f"i{values.dtype.itemsize}")
+    elif int(values.max()) >> described.bits == 0:
+        values = extract_bits(values, described)
+    meaning = "YBR_FULL" if stream.colour == "YBR" and stream.components == 3 else _said(described, stream)
+    return Decoded(_in_range(values, described), meaning)
+
+
+def _check_gdcm(described: PixelDescription) -> None:
+    from mediml.imaging.worker import in_decoding_process
+
+    if not in_decoding_process():
+        raise RuntimeError("a decoder that can end the process was called in this one")
+    if importlib.util.find_spec("gdcm") is None:
+        raise DicomError(
+            f"no decoder is installed for {described.syntax.name} ({tag_name('TransferSyntaxUID')}); "
+            f"install mediml[gdcm], or have the file exported uncompressed"
+        )
 
 
 def _checked_stream(data: bytes, described: PixelDescription) -> Codestream:
@@ -145,7 +162,7 @@ def _checked_stream(data: bytes, described: PixelDescription) -> Codestream:
             f"{tag_name('PixelData')} holds a picture of {stream.components} components in {stream.tiles} tiles; "
             f"expected {described.samples} ({tag_name('SamplesPerPixel')}) of one kind in at most {_MAX_TILES}"
         )
-    if stream.precision > described.allocated:
+    if stream.precision > described.allocated or (described.syntax in _JPEG and stream.precision not in (8, 12)):
         raise DicomError(
             f"{tag_name('PixelData')} holds {stream.precision} bits, "
             f"{tag_name('BitsAllocated')} says {described.allocated}"

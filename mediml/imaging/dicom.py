@@ -96,7 +96,9 @@ def read_dataset_image(dataset: Dataset, frame: int | None = None) -> Image:
         doubts: list[Step] = []
         described = describe(dataset, header)
         data = encoded_frame(dataset, described, frame, doubts)
-        decoded = worker.decode_isolated(data, described) if needs_worker(described) else decode(data, described, frame)
+        decoded = (
+            worker.decode_isolated(data, described) if needs_worker(data, described) else decode(data, described, frame)
+        )
         return _build(header, described, decoded, frame, doubts)
 
 
@@ -182,7 +184,8 @@ def _build(header: Header, described: PixelDescription, decoded: Decoded, frame:
     if described.photometric in GREY:
         common |= _grey(header, described, stored, account, doubts)
     else:
-        account.append(Step("colour", {"photometric": described.photometric}))
+        if described.photometric != "RGB":
+            account.append(Step("colour", {"photometric": described.photometric}))
         common["values"] = to_rgb(header, stored, decoded.photometric, described.bits, doubts)
     return Image(stored=stored, account=tuple(account), doubts=tuple(doubts), **common)
 

@@ -29,7 +29,7 @@ from mediml.imaging.image import DicomError, Image
 from mediml.imaging.pixels import PixelDescription
 from mediml.imaging.wire import EndOfStreamError, image_from_message, receive, send, unpacker
 
-__all__ = ["START_SECONDS", "WALL_SECONDS", "Worker", "close", "decode_isolated", "read_isolated"]
+__all__ = ["START_SECONDS", "WALL_SECONDS", "Worker", "close", "deaths", "decode_isolated", "read_isolated"]
 
 #: For one file, from the request to the answer.
 WALL_SECONDS = 5.0
@@ -162,6 +162,11 @@ def _start() -> "subprocess.Popen[bytes]":
 _worker = Worker()
 close = _worker.close
 atexit.register(close)
+
+
+def deaths() -> int:
+    """How often the decoding process ended while it had a file."""
+    return _worker.deaths
 
 
 def read_isolated(content: bytes, frame: int | None) -> Image:
