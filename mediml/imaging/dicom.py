@@ -33,7 +33,16 @@ from mediml.imaging.limits import MAX_ITEMS, BoundedReader, inflate, read_bytes
 from mediml.imaging.pixels import GREY, PixelDescription, describe, encoded_frame, frame_count
 from mediml.imaging.terms import MODALITIES, facts, spacing, vector
 
-__all__ = ["DicomError", "is_dicom", "parse", "read_content", "read_dataset_image", "read_image", "silent_pydicom"]
+__all__ = [
+    "DicomError",
+    "is_dicom",
+    "only_our_errors",
+    "parse",
+    "read_content",
+    "read_dataset_image",
+    "read_image",
+    "silent_pydicom",
+]
 
 _PREAMBLE = 128
 _LOGGERS = ("pydicom", "PIL", "openjpeg", "pylibjpeg")
@@ -79,7 +88,7 @@ def read_image(path: str | os.PathLike[str], frame: int | None = None, *, isolat
 
 def read_content(content: bytes, frame: int | None = None) -> Image:
     """`read_image` of a file's content, in this process."""
-    with _anonymous():
+    with only_our_errors():
         dataset = parse(content)
         del content  # it would be held beside the data set
         return read_dataset_image(dataset, frame)
@@ -90,7 +99,7 @@ def read_dataset_image(dataset: Dataset, frame: int | None = None) -> Image:
 
     It may be called within `silent_pydicom` and without. Raises `DicomError` as `read_image` does.
     """
-    with _anonymous():
+    with only_our_errors():
         frame = _choose_frame(dataset, frame)
         header = Header(dataset, frame)
         doubts: list[Step] = []
@@ -103,7 +112,7 @@ def read_dataset_image(dataset: Dataset, frame: int | None = None) -> Image:
 
 
 @contextmanager
-def _anonymous() -> Iterator[None]:
+def only_our_errors() -> Iterator[None]:
     """Let out nothing but errors of this package, and nothing of the file with them."""
     try:
         with silent_pydicom():
