@@ -56,7 +56,9 @@ def _through_palette(header: Header, stored: NDArray[Any], doubts: list[Step]) -
         bits = 8
     colour = np.empty((*stored.shape, 3), np.float32)
     for channel, table in enumerate(tables):
-        colour[..., channel] = lookup(stored, first, (table * (255 / (2**bits - 1))).astype(np.float32))
+        shades = (table * (255 / (2**bits - 1))).astype(np.float32)
+        for row in range(0, len(stored), _ROWS):
+            colour[row : row + _ROWS, :, channel] = lookup(stored[row : row + _ROWS], first, shades)
     return colour
 
 

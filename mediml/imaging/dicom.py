@@ -82,15 +82,15 @@ def read_image(path: str | os.PathLike[str], frame: int | None = None, *, isolat
     --------
     mediml.imaging.worker : the process, its limits, and what they are where the system has none.
     """
-    content = read_bytes(path, DicomError)
-    return worker.read_isolated(content, frame) if isolated else read_content(content, frame)
+    read = worker.read_isolated if isolated else read_content
+    return read(read_bytes(path, DicomError), frame)  # not kept here, where it would be held beside the data set
 
 
 def read_content(content: bytes, frame: int | None = None) -> Image:
     """`read_image` of a file's content, in this process."""
     with only_our_errors():
         dataset = parse(content)
-        del content  # it would be held beside the data set
+        del content
         return read_dataset_image(dataset, frame)
 
 
@@ -143,6 +143,7 @@ def parse(content: bytes) -> Dataset:
             return _parse_deflated(content, meta)
         dataset = pydicom.dcmread(BoundedReader(content, DicomError))
         len(dataset)
+        dataset.buffer = None  # nothing is read later, and it holds the file
     return dataset
 
 

@@ -291,7 +291,7 @@ def same(one, other):
 
 def run(indices, seed=0, isolated_share=1.0, report=print):
     """Damage and read; the tally."""
-    seeds, tally = fuzz_seeds.seeds(), Tally()
+    seeds, tally, told = fuzz_seeds.seeds(), Tally(), 0
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{fuzz_seeds.CANARY}.dcm"
         for done, index in enumerate(indices):
@@ -308,6 +308,9 @@ def run(indices, seed=0, isolated_share=1.0, report=print):
                 tally.wrong.append(f"{what}: the image shows what it must not")
             if name == "waveform":
                 tally.attempt(f"{what} as waveform", read_waveform, path)
+            for wrong in tally.wrong[told:]:
+                report(wrong, flush=True)
+            told = len(tally.wrong)
             if done % 1000 == 999:
                 report(tally.line(done + 1), flush=True)
     return tally
@@ -321,8 +324,6 @@ def main():
     chosen = parser.parse_args()
     indices = range(chosen.count) if chosen.only is None else [chosen.only]
     tally = run(indices, chosen.seed)
-    for wrong in tally.wrong[:50]:
-        print(wrong)
     print(tally.line(len(indices)))
     sys.exit(bool(tally.wrong))
 
