@@ -19,6 +19,12 @@ WORDS: dict[str, Any] = {"en": words_en, "zh": words_zh}
 #: Of `Image.facts`, in the order of the table.
 _CODED = ("body_part", "view_position", "laterality", "patient_orientation", "lossy", "burned_in")
 
+#: What matters also where the file does not say it.
+_ALWAYS = ("lossy", "burned_in")
+
+#: Devices and programs that usually write into the picture.
+_WRITE_INTO = frozenset("US ES XC SC OT OP GM XA RF picture unknown".split())
+
 
 def languages() -> tuple[str, ...]:
     """Codes of the languages that a page speaks."""
@@ -44,7 +50,6 @@ def words_of(scene: Scene, header: Sequence[Fact], language: str) -> dict[str, A
 
 def _table(scene: Scene, header: Sequence[Fact], names: dict[str, str], language: str) -> list[list[str]]:
     first = scene.first
-    unknown = names["unknown"]
     size = {"image": "size", "volume": "size_planes", "frames": "size_frames"}[scene.kind]
     shape = scene.shape[1:] if scene.kind == "image" else scene.shape
     lines = [
@@ -66,7 +71,8 @@ def _table(scene: Scene, header: Sequence[Fact], names: dict[str, str], language
         ]
     for key in _CODED:
         text = first.facts.get(key, "")
-        lines.append([names[key], {"": unknown, "YES": names["yes"], "NO": names["no"]}.get(text, text)])
+        if text or key in _ALWAYS:
+            lines.append([names[key], {"": names["unknown"], "YES": names["yes"], "NO": names["no"]}.get(text, text)])
     return lines + [[_attribute(fact.keyword, language), fact.text] for fact in header]
 
 
@@ -110,6 +116,10 @@ def _notes(scene: Scene, words: dict[str, str]) -> list[str]:
         notes.append(words["error_colour_note"])
     if scene.views_differ:
         notes.append(words["views_note"])
+    if scene.first.facts.get("burned_in") == "YES":
+        notes.append(words["burned_in_note"])
+    elif scene.first.facts.get("burned_in") != "NO" and scene.first.modality in _WRITE_INTO:
+        notes.append(words["perhaps_burned_in_note"])
     if all(pane.letters is None for pane in scene.panes):
         notes.append(words["no_letters"])
     if any(pane.oblique for pane in scene.panes):

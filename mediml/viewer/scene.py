@@ -1,7 +1,7 @@
 """What the page is told: one description of pixels, geometry, views and facts, whatever the picture is made of."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -18,6 +18,20 @@ __all__ = ["Picture", "Scene", "build_scene"]
 Picture: TypeAlias = "Image | Volume | Sequence[Image]"
 
 View: TypeAlias = WindowView | LookupView
+
+#: Windows in HU that are usual for CT.
+_PRESETS = {
+    "lung": WindowView(-600.0, 1500.0),
+    "mediastinum": WindowView(40.0, 400.0),
+    "bone": WindowView(400.0, 1800.0),
+    "brain": WindowView(40.0, 80.0),
+}
+
+#: Doubts under which nobody knows where left and right are.
+_UNPLACED = frozenset({"nifti_unplaced"})
+
+#: Steps that say how values come from stored numbers.
+_LINEAR_STEPS = frozenset({"rescaled", "nifti_scaled"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +105,7 @@ class Scene:
             "panes": [asdict(pane) for pane in self.panes],
             "views": [_view(view, compress) for view in self.views],
             "inverted": bool(first.inverted),
+            "presets": {name: asdict(view) for name, view in _PRESETS.items()} if first.units == "HU" else {},
             "mapping": None if self.grey is None else _mapping(self.grey, compress),
         }
 
@@ -125,8 +140,11 @@ def _of_volume(volume: Volume, every: int) -> Scene:
     padding = None if volume.padding is None else volume.padding[taken]
     spacing = (volume.spacing_mm[0] * every, *volume.spacing_mm[1:])
     matrix = affine(volume)
-    assert matrix is not None
-    matrix = [[row[0] * every, *row[1:]] for row in matrix]
+    panes = three_panes(volume)
+    if any(doubt.code in _UNPLACED for doubt in volume.doubts):
+        matrix, panes = None, tuple(replace(pane, letters=None) for pane in panes)
+    elif matrix is not None:
+        matrix = [[row[0] * every, *row[1:]] for row in matrix]
     grey = encode(volume.stored[taken], volume.values[taken], padding, _rescale(volume.account))
     return Scene(
         kind="volume",
@@ -134,7 +152,7 @@ def _of_volume(volume: Volume, every: int) -> Scene:
         grey=grey,
         colour=None,
         colour_rounded=False,
-        panes=three_panes(volume),
+        panes=panes,
         affines=[matrix],
         spacing_mm=spacing,
         views=volume.views,
@@ -194,7 +212,7 @@ def _distinct(views: list[View]) -> tuple[View, ...]:
 
 
 def _rescale(account: Sequence[Step]) -> tuple[float, float]:
-    values: Mapping[str, Any] = next((step.values for step in account if step.code == "rescaled"), {})
+    values: Mapping[str, Any] = next((step.values for step in account if step.code in _LINEAR_STEPS), {})
     return (float(values.get("slope", 1.0)), float(values.get("intercept", 0.0)))
 
 

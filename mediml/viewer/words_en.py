@@ -78,7 +78,7 @@ WORDS = {
     "label_size_mm3": "{voxels} voxels, {volume} ml",
     "technical": "Technical attributes",
     "account": "What was done to the pixels",
-    "doubts": "Mind",
+    "doubts": "Please note",
     "help": "Keys and mouse",
     "help_slices": "Next and previous slice or frame: wheel, arrows; ten at once: Page Up, Page Down; first, last: Home, "
     "End; play: Space",
@@ -93,6 +93,10 @@ WORDS = {
     "error_note": "Values are kept in 16 bits: those shown differ from the file's by at most {error} {unit}.",
     "error_colour_note": "Colours are kept in 8 bits a channel.",
     "views_note": "Frames have windows of their own; all are offered, and that of frame 1 is shown for every frame.",
+    "burned_in_note": "The file says that its pixels contain writing, which often names the patient: look before you pass "
+    "this page on.",
+    "perhaps_burned_in_note": "The file does not say whether its pixels contain writing, such as a name: look before you "
+    "pass this page on.",
     "aspect_note": "Pixels are {aspect} times as high as wide; their size is unknown.",
     "units_arbitrary": "arbitrary units",
 }

@@ -91,6 +91,8 @@ WORDS = {
     "error_note": "数值以 16 位保存：所显示的值与文件的值最多相差 {error} {unit}。",
     "error_colour_note": "颜色以每通道 8 位保存。",
     "views_note": "各帧有各自的窗；全部可选，开始时各帧都用第 1 帧的窗显示。",
+    "burned_in_note": "文件注明像素中烧录有文字，而这类文字常含患者姓名：把本页交给他人之前请先看一遍。",
+    "perhaps_burned_in_note": "文件没有说明像素中是否烧录有姓名之类的文字：把本页交给他人之前请先看一遍。",
     "aspect_note": "像素的高是宽的 {aspect} 倍；实际尺寸未知。",
     "units_arbitrary": "任意单位",
 }

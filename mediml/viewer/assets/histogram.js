@@ -46,11 +46,17 @@ class Histogram {
     const [top, bottom] = [16, height - 18];
     const most = Math.max(...this.bars.map((bars) => Math.log1p(bars.reduce((a, b) => Math.max(a, b), 0)))) || 1;
     this.bars.forEach((bars, channel) => {
-      brush.fillStyle = this.bars.length === 1 ? colour("bars") : ["#d55e00aa", "#009e73aa", "#0072b2aa"][channel];
-      bars.forEach((count, bin) => {
-        const tall = (Math.log1p(count) / most) * (bottom - top);
-        brush.fillRect((bin * width) / BINS, bottom - tall, width / BINS + 0.5, tall);
-      });
+      const heightOf = (count) => (Math.log1p(count) / most) * (bottom - top);
+      if (this.bars.length === 1) {
+        brush.fillStyle = colour("bars");
+        bars.forEach((n, bin) => brush.fillRect((bin * width) / BINS, bottom - heightOf(n), width / BINS + 0.5, heightOf(n)));
+      } else {
+        brush.strokeStyle = ["#d55e00", "#009e73", "#3d8fd1"][channel];
+        brush.lineWidth = 1.5;
+        brush.beginPath();
+        bars.forEach((n, bin) => brush.lineTo(((bin + 0.5) * width) / BINS, bottom - heightOf(n)));
+        brush.stroke();
+      }
     });
     brush.fillStyle = colour("soft");
     brush.fillRect(0, bottom, width, 1);
@@ -66,14 +72,14 @@ class Histogram {
     this.canvas.setAttribute("aria-label", this.description());
   }
 
-  /** The curve from value to grey, as the window has it. */
+  /** The curve from value to grey, as it is shown: black at the bottom. */
   drawWindow(brush, colour, width, top, bottom) {
     const { voxels, view } = this.app;
     const across = voxels.high - voxels.low || 1;
     brush.beginPath();
     for (let x = 0; x <= width; x++) {
       const grey = voxels.greyOf(voxels.low + (across * x) / width, view);
-      brush.lineTo(x, bottom - grey * (bottom - top));
+      brush.lineTo(x, bottom - (this.app.upsideDown ? 1 - grey : grey) * (bottom - top));
     }
     brush.lineWidth = 2;
     brush.strokeStyle = colour;

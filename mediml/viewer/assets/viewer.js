@@ -1,8 +1,6 @@
 "use strict";
 // The page: what is shown now, and what the controls and keys do.
 
-/** Windows in HU that are usual for CT, each for what it is named after. */
-const CT_PRESETS = { lung: [-600, 1500], mediastinum: [40, 400], bone: [400, 1800], brain: [40, 80] };
 const FUNCTIONS = ["LINEAR", "LINEAR_EXACT", "SIGMOID"];
 const byId = (id) => document.getElementById(id);
 
@@ -191,11 +189,9 @@ class Viewer {
         ? { view, key: "file_table", values: { number: number + 1, entries: view.entries.length } }
         : { view, key: "file_window", values: { center: formatted(view.center), width: formatted(view.width) } },
     );
-    if (scene.units === "HU") {
-      for (const [name, [center, width]] of Object.entries(CT_PRESETS)) {
-        const view = { kind: "window", center, width, function: "LINEAR" };
-        this.views.push({ view, key: `preset_${name}`, values: { center: formatted(center), width } });
-      }
+    for (const [name, preset] of Object.entries(scene.presets)) {
+      const values = { center: formatted(preset.center), width: formatted(preset.width) };
+      this.views.push({ view: { kind: "window", ...preset }, key: `preset_${name}`, values });
     }
     this.views.push({ view: full, key: "full_range", values: {} });
   }
@@ -223,10 +219,15 @@ class Viewer {
     this.redraw();
   }
 
-  /** Greys of all codes, anew: the file's polarity, then the reader's. */
+  /** Whether low values are shown white: the file's polarity, turned round where the reader asks for it. */
+  get upsideDown() {
+    return this.scene.inverted !== this.inverted;
+  }
+
+  /** Greys of all codes, anew. */
   shade() {
     if (this.voxels.colour) return;
-    const greys = this.voxels.greys(this.view, this.scene.inverted !== this.inverted);
+    const greys = this.voxels.greys(this.view, this.upsideDown);
     this.shades = Uint32Array.from(greys, (grey) => packedColour(grey, grey, grey, 255));
     this.stale();
   }
@@ -263,6 +264,7 @@ class Viewer {
     this.inverted = !this.inverted;
     byId("invert").setAttribute("aria-pressed", String(this.inverted));
     this.shade();
+    this.histogram.draw();
     this.redraw();
   }
 
