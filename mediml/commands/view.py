@@ -71,6 +71,6 @@ def _check_burned_in(picture: object, allowed: bool) -> None:
     first = picture[0] if isinstance(picture, list) else picture
     if getattr(first, "facts", {}).get("burned_in") == "YES" and not allowed:
         raise ImageError(
-            "Burned In Annotation (0028,0301) is YES: writing in the pixels often names the patient, and the page would "
-            "show it; pass --allow-burned-in if that is what you want"
+            "Burned In Annotation (0028,0301) is YES: writing in the pixels often names the patient, and the page "
+            "would show it; pass --allow-burned-in if that is what you want"
         )

@@ -23,7 +23,7 @@ _CODED = ("body_part", "view_position", "laterality", "patient_orientation", "lo
 _ALWAYS = ("lossy", "burned_in")
 
 #: Devices and programs that usually write into the picture.
-_WRITE_INTO = frozenset("US ES XC SC OT OP GM XA RF picture unknown".split())
+_WRITE_INTO = frozenset(("US", "ES", "XC", "SC", "OT", "OP", "GM", "XA", "RF", "picture", "unknown"))
 
 
 def languages() -> tuple[str, ...]:

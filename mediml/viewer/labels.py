@@ -1,13 +1,14 @@
 """Masks over a picture: checked, brought onto its grid, in colours that colour-blind readers tell apart."""
 
+from itertools import product
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mediml.imaging import Volume
+from mediml.imaging import Volume, reorient
 from mediml.plots.style import CYCLE
-from mediml.viewer.scene import Scene
+from mediml.viewer.scene import Picture, Scene
 
 __all__ = ["COLOURS", "label_sizes", "labels_of", "on_grid"]
 
@@ -65,38 +66,29 @@ def label_sizes(labels: NDArray[np.uint8], scene: Scene) -> list[dict[str, Any]]
     ]
 
 
-def on_grid(mask: Volume, volume: Volume) -> NDArray[Any]:
-    """The values of a mask read from a file, with the axes of `volume`.
+def on_grid(mask: Volume, picture: Picture) -> NDArray[Any]:
+    """The values of a mask read from a file, with the axes of `picture`.
 
     A file may hold the same voxels with axes swapped or reversed. That is undone exactly; nothing is resampled.
 
     Raises
     ------
     ValueError
-        If the voxels are not those of `volume`.
+        If `picture` is no volume, or the voxels are not its own.
     """
-    ours, theirs = np.asarray(volume.directions), np.asarray(mask.directions)
-    overlap = ours @ theirs.T
-    order = np.argmax(np.abs(overlap), axis=1)
-    if sorted(order) != [0, 1, 2]:
-        raise ValueError("--mask expects the voxels of the image, got a grid that is turned by about 45 degrees")
-    signs = np.sign(overlap[(0, 1, 2), order]).astype(int)
-    values = np.transpose(mask.values, order)[tuple(slice(None, None, int(sign)) for sign in signs)]
-    if values.shape != volume.shape:
+    if not isinstance(picture, Volume):
+        raise ValueError("--mask expects a series or a volume to lie over; the input is a single image or a loop")
+    turned = reorient(mask, "".join(picture.axis_codes))
+    if turned.shape != picture.shape:
         raise ValueError(
-            f"--mask expects {' × '.join(map(str, volume.shape))} voxels as the image has, "
-            f"got {' × '.join(map(str, values.shape))}; resample it to the image first"
+            f"--mask expects {' × '.join(map(str, picture.shape))} voxels as the image has, "
+            f"got {' × '.join(map(str, turned.shape))}; resample it to the image first"
         )
-    corners = np.array([[p, r, c, 1] for p in (0, 1) for r in (0, 1) for c in (0, 1)], np.float64)
-    corners[:, :3] *= np.asarray(volume.shape) - 1
-    indices = np.ones((8, 4))
-    for axis, (source, sign) in enumerate(zip(order, signs)):
-        reversed_index = mask.shape[source] - 1 - corners[:, axis]
-        indices[:, source] = corners[:, axis] if sign > 0 else reversed_index
-    distance = np.abs(indices @ mask.affine.T - corners @ volume.affine.T)[:, :3].max()
-    if distance > max(_TOLERANCE_MM, 0.02 * min(volume.spacing_mm)):
+    corners = np.array(list(product(*((0, n - 1) for n in picture.shape))))
+    distance = float(np.abs(turned.position_mm(corners) - picture.position_mm(corners)).max())
+    if distance > max(_TOLERANCE_MM, 0.02 * min(picture.spacing_mm)):
         raise ValueError(
             f"--mask expects voxels at the places of the image's, got a corner {distance:.3g} mm away; "
             f"resample it to the image first"
         )
-    return values
+    return turned.values

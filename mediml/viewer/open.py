@@ -1,4 +1,4 @@
-"""Files to pictures: one DICOM, NIfTI, PNG or JPEG file, or a folder with a series, by what is in it and not by its name."""
+"""Files to pictures: DICOM, NIfTI, PNG, JPEG or a folder with a series, by what they hold and not by their names."""
 
 import os
 from dataclasses import dataclass
@@ -93,8 +93,8 @@ def _kind(place: Path) -> str:
 def _nifti(place: Path, hounsfield: bool) -> Volume:
     from mediml.imaging import read_nifti
 
-    names = {"units": "HU", "modality": "CT"} if hounsfield else {}
-    return read_nifti(place, not_numbers="padding", **names)
+    units, modality = ("HU", "CT") if hounsfield else ("arbitrary", "unknown")
+    return read_nifti(place, units=units, modality=modality, not_numbers="padding")
 
 
 def _series(place: Path, choices: dict[str, Any]) -> Opened:
@@ -124,4 +124,4 @@ def _dicom(place: Path, choices: dict[str, Any]) -> Opened:
 def _image(place: Path) -> Image:
     from mediml.imaging import read_image
 
-    return read_image(place, isolated=True)
+    return read_image(place)  # ISOLATED

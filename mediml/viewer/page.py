@@ -1,4 +1,4 @@
-"""One HTML file from a scene: style, programs, words and pixels inside, and a policy that lets nothing else run or load.
+"""One HTML file from a scene: style, program, words and pixels inside, under a policy that lets nothing else run.
 
 The browser is told the hashes of the page's own style and program (content security policy), so that a text that got
 through could not become code; everything that the picture says reaches the page as JSON and is set as text.

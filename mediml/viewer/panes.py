@@ -8,13 +8,13 @@ Taught in lesson 02, DICOM and geometry.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import permutations
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mediml.imaging import Image, Volume
+from mediml.imaging.volume import axis_assignment
 
 __all__ = ["Letters", "Pane", "affine", "image_pane", "letters", "three_panes"]
 
@@ -24,6 +24,9 @@ _OPPOSITE = dict(zip("RLAPFH", "LRPAHF"))
 
 #: A direction gets a second letter where it leans over by more than about 17 degrees.
 _LEANING = 0.3
+
+#: Cosine of 2.5 degrees: scans that are tilted less count as straight.
+_STRAIGHT = 0.999
 
 #: Name, patient axis across the screen, patient axis down the screen; a sign turns the axis. As radiologists see them.
 _VIEWS = (("axial", (0, 1), (1, 1)), ("coronal", (0, 1), (2, -1)), ("sagittal", (1, 1), (2, -1)))
@@ -93,9 +96,8 @@ def three_panes(volume: Volume) -> tuple[Pane, ...]:
     """Axial, coronal and sagittal: the patient's right at the left of the screen, the front at the top or at the left,
     the head at the top, whichever way the array runs."""
     directions = np.asarray(volume.directions, np.float64)
-    # The array's axis for each of the patient's: all three together, so that 45 degrees cannot give one axis twice.
-    axis_of = max(permutations(range(3)), key=lambda order: sum(abs(directions[order[k], k]) for k in range(3)))
-    oblique = bool(np.abs(directions[axis_of, (0, 1, 2)]).min() < 0.999)
+    axis_of = np.argsort(axis_assignment(volume.directions)).tolist()  # the array's axis for each of the patient's
+    oblique = bool(np.abs(directions[axis_of, (0, 1, 2)]).min() < _STRAIGHT)
     panes = []
     for name, *both in _VIEWS:
         placed = []
@@ -128,7 +130,12 @@ def affine(image: Image | Volume) -> list[list[float]] | None:
     matrix = _directions(image)
     if matrix is None or image.origin_mm is None or image.spacing_mm is None or image.spacing_at != "patient":
         return None
-    columns = (np.zeros(3), matrix[1] * image.spacing_mm[0], matrix[0] * image.spacing_mm[1], np.asarray(image.origin_mm))
+    columns = (
+        np.zeros(3),
+        matrix[1] * image.spacing_mm[0],
+        matrix[0] * image.spacing_mm[1],
+        np.asarray(image.origin_mm),
+    )
     return [[float(number) for number in row] for row in np.stack(columns, axis=1)]
 
 

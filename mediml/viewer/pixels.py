@@ -66,9 +66,7 @@ def encode(
     rescale : tuple of two float
         Slope and intercept that may lead from stored to values; it is tried, not trusted.
     """
-    return (
-        _by_stored(stored, values, padding, rescale) or _by_distinct(values, padding) or _by_steps(values, padding)
-    )
+    return _by_stored(stored, values, padding, rescale) or _by_distinct(values, padding) or _by_steps(values, padding)
 
 
 def _by_stored(

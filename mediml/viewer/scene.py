@@ -7,25 +7,20 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from mediml.imaging import Image, LookupView, Volume, WindowView
+from mediml.imaging import CT_WINDOWS, Image, LookupView, Volume, WindowView
 from mediml.imaging.image import Step
 from mediml.viewer.panes import Pane, affine, image_pane, three_panes
 from mediml.viewer.pixels import Encoded, encode, to_text
 
-__all__ = ["Picture", "Scene", "build_scene"]
+__all__ = ["Picture", "Scene", "build_scene", "check_picture"]
 
 #: What can be shown: one image, a volume, or the frames of a cine loop.
 Picture: TypeAlias = "Image | Volume | Sequence[Image]"
 
 View: TypeAlias = WindowView | LookupView
 
-#: Windows in HU that are usual for CT.
-_PRESETS = {
-    "lung": WindowView(-600.0, 1500.0),
-    "mediastinum": WindowView(40.0, 400.0),
-    "bone": WindowView(400.0, 1800.0),
-    "brain": WindowView(40.0, 80.0),
-}
+#: Of `CT_WINDOWS`, those that are offered for values in HU, in this order.
+_PRESETS = ("lung", "mediastinum", "bone", "brain")
 
 #: Doubts under which nobody knows where left and right are.
 _UNPLACED = frozenset({"nifti_unplaced"})
@@ -105,7 +100,7 @@ class Scene:
             "panes": [asdict(pane) for pane in self.panes],
             "views": [_view(view, compress) for view in self.views],
             "inverted": bool(first.inverted),
-            "presets": {name: asdict(view) for name, view in _PRESETS.items()} if first.units == "HU" else {},
+            "presets": {name: asdict(CT_WINDOWS[name]) for name in _PRESETS if first.units == "HU"},
             "mapping": None if self.grey is None else _mapping(self.grey, compress),
         }
 
@@ -122,20 +117,32 @@ def build_scene(picture: Picture, every: int = 1) -> Scene:
     """
     if isinstance(every, bool) or not isinstance(every, int) or every < 1:
         raise ValueError(f"write_viewer: every expects a whole number of at least 1, got {every!r}")
+    check_picture("write_viewer", picture)
     if isinstance(picture, Volume):
         return _of_volume(picture, every)
-    frames = [picture] if isinstance(picture, Image) else list(picture) if isinstance(picture, Sequence) else None
-    if frames is None or not all(isinstance(frame, Image) for frame in frames):
-        raise TypeError(
-            f"write_viewer: image expects an Image, a Volume, or a sequence of Image, got {type(picture).__name__}; "
-            f"read one with mediml.imaging.read_image or read_series"
-        )
-    return _of_frames(frames, every)
+    return _of_frames([picture] if isinstance(picture, Image) else list(picture), every)
+
+
+def check_picture(function: str, picture: Any) -> None:
+    """Refuse what is no image, volume or sequence of images, and what holds no pixel.
+
+    Raises
+    ------
+    TypeError, ValueError
+    """
+    if not isinstance(picture, (Image, Volume)):
+        frames = list(picture) if isinstance(picture, Sequence) else [None]
+        if not all(isinstance(frame, Image) for frame in frames):
+            raise TypeError(
+                f"{function}: expected an Image, a Volume, or a sequence of Image, got {type(picture).__name__}; "
+                f"read one with mediml.imaging.read_image or read_series"
+            )
+        picture = frames[0] if frames else None
+    if picture is None or 0 in picture.values.shape:
+        raise ValueError(f"{function}: expected at least one pixel, got none")
 
 
 def _of_volume(volume: Volume, every: int) -> Scene:
-    if 0 in volume.shape:
-        raise ValueError(f"write_viewer: image expects at least one voxel, got shape {volume.shape}")
     taken = slice(None, None, every)
     padding = None if volume.padding is None else volume.padding[taken]
     spacing = (volume.spacing_mm[0] * every, *volume.spacing_mm[1:])
@@ -158,13 +165,11 @@ def _of_volume(volume: Volume, every: int) -> Scene:
         views=volume.views,
         every=every,
         count=volume.shape[0],
-        shape=grey.codes.shape,  # type: ignore[arg-type]
+        shape=grey.codes.shape,
     )
 
 
 def _of_frames(frames: list[Image], every: int) -> Scene:
-    if not frames or 0 in frames[0].shape:
-        raise ValueError("write_viewer: image expects at least one frame of at least one pixel, got none")
     first, taken = frames[0], frames[::every]
     kinds = {(frame.values.shape, frame.units, frame.inverted, frame.spacing_mm) for frame in frames}
     if len(kinds) > 1:

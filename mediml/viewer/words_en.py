@@ -3,11 +3,12 @@
 WORDS = {
     "html_lang": "en",
     "notice": "Education, not for clinical use",
-    "privacy": "Names, dates, numbers of patients and all free text of the file were left out, and so was the name of the "
-    "file. Writing burnt into the pixels and faces in the picture are not removed: look before you pass this page on.",
+    "privacy": "Names, dates, numbers of patients and all free text of the file were left out, and so was the "
+    "name of the file. Writing burnt into the pixels and faces in the picture are not removed: look before you pass this "
+    "page on.",
     "no_script": "This page shows images by JavaScript, which is switched off here.",
-    "too_old": "This browser cannot unpack the pixels (DecompressionStream, in browsers since 2023). Open the page in a "
-    "newer one, or write it again with --uncompressed.",
+    "too_old": "This browser cannot unpack the pixels (DecompressionStream, in browsers since 2023). Open the page in "
+    "a newer one, or write it again with --uncompressed.",
     "broken": "The page is damaged or incomplete: a block of pixels cannot be unpacked. Write it again.",
     "loading": "Unpacking the pixels",
     "title": "Image viewer",
@@ -54,8 +55,8 @@ WORDS = {
     "function_SIGMOID": "SIGMOID",
     "colour_no_window": "A colour picture is shown as it is.",
     "histogram": "Histogram",
-    "histogram_alt": "Histogram of all values on a logarithmic scale, from {low} to {high} {unit}. Window from {from} to "
-    "{to}.",
+    "histogram_alt": "Histogram of all values on a logarithmic scale, from {low} to {high} {unit}. Window from {from} "
+    "to {to}.",
     "histogram_colour_alt": "Histogram of red, green and blue from 0 to 255 on a logarithmic scale.",
     "histogram_count": "count, logarithmic",
     "probe": "At the pointer",
@@ -80,8 +81,8 @@ WORDS = {
     "account": "What was done to the pixels",
     "doubts": "Please note",
     "help": "Keys and mouse",
-    "help_slices": "Next and previous slice or frame: wheel, arrows; ten at once: Page Up, Page Down; first, last: Home, "
-    "End; play: Space",
+    "help_slices": "Next and previous slice or frame: wheel, arrows; ten at once: Page Up, Page Down; first, last: "
+    "Home, End; play: Space",
     "help_window": "Window: drag to the right for width, down for centre; I inverts",
     "help_zoom": "Zoom: + and −, Ctrl and wheel, two fingers; 0 or a double click fits",
     "help_probe": "Move the pointer by one pixel: Shift and arrows; click sets the cross-hair of a volume",
@@ -93,10 +94,10 @@ WORDS = {
     "error_note": "Values are kept in 16 bits: those shown differ from the file's by at most {error} {unit}.",
     "error_colour_note": "Colours are kept in 8 bits a channel.",
     "views_note": "Frames have windows of their own; all are offered, and that of frame 1 is shown for every frame.",
-    "burned_in_note": "The file says that its pixels contain writing, which often names the patient: look before you pass "
-    "this page on.",
-    "perhaps_burned_in_note": "The file does not say whether its pixels contain writing, such as a name: look before you "
+    "burned_in_note": "The file says that its pixels contain writing, which often names the patient: look before you "
     "pass this page on.",
+    "perhaps_burned_in_note": "The file does not say whether its pixels contain writing, such as a name: look before "
+    "you pass this page on.",
     "aspect_note": "Pixels are {aspect} times as high as wide; their size is unknown.",
     "units_arbitrary": "arbitrary units",
 }

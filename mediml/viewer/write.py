@@ -128,7 +128,8 @@ def check_target(path: str | os.PathLike[str]) -> Path:
             raise ViewerError(f"--out expects a file, got a folder or a link: {target}; choose another name")
         if target.exists() and not _is_ours(target):
             raise ViewerError(
-                f"--out expects a new file or an earlier page of mediml view; {target} is something else; choose another"
+                f"--out expects a new file or an earlier page of mediml view; {target} is something else; "
+                f"choose another"
             )
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
