@@ -93,6 +93,7 @@ class Scene:
             "modality": first.modality,
             "units": first.units,
             "shape": self.shape,
+            "every": self.every,
             "spacing": self.spacing_mm,
             "spacingAt": self.at,
             "aspect": aspect,

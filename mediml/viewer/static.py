@@ -28,6 +28,9 @@ _YELLOW = "#ffd23f"
 _SHADOW = [patheffects.withStroke(linewidth=2.5, foreground="black")]
 _LEVELS = 256
 
+_NAMES = {"axial": ("axial", "横断面"), "coronal": ("coronal", "冠状面"), "sagittal": ("sagittal", "矢状面")}
+_NAMES["image"] = ("image", "图像")
+
 #: Part of a picture's width that its scale bar may take.
 _BAR = 0.4
 
@@ -133,7 +136,7 @@ def _tiles(
         if planes is None:
             place = tuple((n - 1) // 2 for n in picture.shape) if at is None else at
             _check_indices("at", place, picture.shape)
-            return [(pane, pane.picture(values, place[pane.through]), pane.name) for pane in panes]
+            return [(pane, pane.picture(values, place[pane.through]), str(place[pane.through])) for pane in panes]
         (pane,) = (pane for pane in panes if pane.through == 0)
         chosen = list(planes)
         _check_indices("planes", chosen, [picture.shape[0]] * len(chosen))
@@ -225,9 +228,9 @@ def _scale_bar(ax: Any, width: float, height: float) -> None:
 
 
 def _description(first: Image | Volume, tiles: list[Any], view: WindowView | LookupView | None) -> Alt:
-    names = [name for _, _, name in tiles if name]
-    size = " × ".join(map(str, first.shape))
-    window = "" if view is None else f", {view}"
-    chinese = {"axial": "横断面", "coronal": "冠状面", "sagittal": "矢状面"}
-    english = f"{first.modality}, {size}: {', '.join(names) or 'one image'}{window}."
-    return english, f"{first.modality}，{size}：{'、'.join(chinese.get(n, n) for n in names) or '一幅图像'}{window}。"
+    """Modality, size, what is drawn, and the window, in both languages."""
+    size = f"{first.modality}, {' × '.join(map(str, first.shape))}"
+    english = [f"{_NAMES[pane.name][0]} {name}".strip() for pane, _, name in tiles]
+    chinese = [f"{_NAMES[pane.name][1]} {name}".strip() for pane, _, name in tiles]
+    window = ("", "") if view is None else (f"; shown by {view}", f"；显示方式：{view}")
+    return f"{size}: {', '.join(english)}{window[0]}.", f"{size}：{'、'.join(chinese)}{window[1]}。"

@@ -4,8 +4,8 @@ WORDS = {
     "html_lang": "en",
     "notice": "Education, not for clinical use",
     "privacy": "Names, dates, numbers of patients and all free text of the file were left out, and so was the "
-    "name of the file. Writing burnt into the pixels and faces in the picture are not removed: look before you pass this "
-    "page on.",
+    "name of the file. Writing burnt into the pixels and faces in the picture are not removed: look before you "
+    "pass this page on.",
     "no_script": "This page shows images by JavaScript, which is switched off here.",
     "too_old": "This browser cannot unpack the pixels (DecompressionStream, in browsers since 2023). Open the page in "
     "a newer one, or write it again with --uncompressed.",
@@ -61,14 +61,15 @@ WORDS = {
     "histogram_count": "count, logarithmic",
     "probe": "At the pointer",
     "probe_none": "point at the image",
-    "row": "Row",
-    "column": "Column",
-    "plane": "Plane",
+    "row": "Row (from 0)",
+    "column": "Column (from 0)",
+    "plane": "Plane (from 0)",
+    "frame_index": "Frame (from 0)",
     "stored": "Stored",
     "value": "Value",
     "not_a_number": "no number",
     "padded": "padding",
-    "position": "Patient, mm (LPS)",
+    "position": "LPS, mm",
     "label": "Label",
     "distance": "Distance",
     "at_detector": "at the detector",

@@ -181,7 +181,7 @@ class Pane {
     outlined(brush, path, YELLOW, 1.5);
     const [width] = this.canvasSize;
     const align = to[0] > width * 0.7 ? "right" : "left";
-    written(brush, this.app.lengthText(this), to[0] + (align === "left" ? 10 : -10), to[1], align, YELLOW);
+    written(brush, this.app.lengthText(this), to[0] + (align === "left" ? 10 : -10), to[1] - 14, align, YELLOW);
   }
 
   drawLetters(brush) {

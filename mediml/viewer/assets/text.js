@@ -8,7 +8,8 @@ function element(name, properties = {}, ...children) {
   return made;
 }
 
-/** Put the words of a language wherever the page asks for them: `data-word` as text, `data-label` as a label. */
+/** Put the words of a language wherever the page asks for them: `data-word` as text, `data-label` as a label,
+ * `data-hint` as what the mouse is told. */
 function translate(words) {
   document.documentElement.lang = words.html_lang;
   for (const each of document.querySelectorAll("[data-word]")) each.textContent = words[each.dataset.word];
@@ -16,6 +17,7 @@ function translate(words) {
     each.setAttribute("aria-label", words[each.dataset.label]);
     if (each.tagName === "BUTTON") each.title = words[each.dataset.label];
   }
+  for (const each of document.querySelectorAll("[data-hint]")) each.title = words[each.dataset.hint];
 }
 
 /** The table and the two lists below the picture. */

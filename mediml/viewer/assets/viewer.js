@@ -156,7 +156,7 @@ class Viewer {
       button.dataset.tool = tool;
       if (tool === "measure" && !this.scene.spacing) {
         button.disabled = true;
-        button.dataset.label = "measure_unknown";
+        button.dataset.hint = "measure_unknown";
       }
       button.addEventListener("click", () => this.setTool(tool));
       button.addEventListener("keydown", (event) => this.moveTool(event, tool));
@@ -255,7 +255,7 @@ class Viewer {
     const least = from.function === "LINEAR" ? 1 : range * 1e-6;
     const width = clamp(from.width * Math.exp(right / 150), least, 10 * Math.max(range, from.width));
     const center = from.center + (down * Math.max(from.width, range / 500)) / 300;
-    const digits = 10 ** (2 - Math.floor(Math.log10(range)));
+    const digits = 10 ** (3 - Math.floor(Math.log10(range)));
     const round = (x) => Math.round(x * digits) / digits;
     this.setView({ kind: "window", center: round(center), width: Math.max(round(width), least), function: from.function });
   }
@@ -410,7 +410,7 @@ class Viewer {
       [this.word("row"), String(row)],
       [this.word("column"), String(column)],
     ];
-    if (scene.shape[0] > 1) lines.unshift([this.word(scene.kind === "frames" ? "frame" : "plane"), String(plane)]);
+    if (scene.shape[0] > 1) lines.unshift([this.word(scene.kind === "frames" ? "frame_index" : "plane"), String(plane * scene.every)]);
     if (voxels.colour) {
       lines.push([this.word("value"), `RGB ${voxels.rgbAt(voxel).join(", ")}`]);
     } else {
