@@ -111,7 +111,7 @@ def _dicom(place: Path, choices: dict[str, Any]) -> Opened:
     """One image; of several frames a volume where their places make one, and else a loop."""
     from mediml.imaging import read_series
 
-    dataset = open_dataset(place)
+    dataset = open_dataset(place)  # bounded; the pixels are what decoders of other makers see
     header, rate = technical_facts(dataset), frame_rate(dataset)
     if count_frames(dataset) == 1:
         return Opened(_image(place), header)
@@ -124,4 +124,4 @@ def _dicom(place: Path, choices: dict[str, Any]) -> Opened:
 def _image(place: Path) -> Image:
     from mediml.imaging import read_image
 
-    return read_image(place)  # ISOLATED
+    return read_image(place, isolated=True)

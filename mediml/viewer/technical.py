@@ -16,6 +16,7 @@ from pydicom.uid import UID, UID_dictionary
 from mediml.imaging.dicom import silent_pydicom
 from mediml.imaging.header import Header
 from mediml.imaging.image import DicomError
+from mediml.imaging.terms import IMAGE_TYPES
 
 __all__ = ["CODES", "NUMBERS", "Fact", "frame_rate", "technical_facts"]
 
@@ -60,10 +61,7 @@ def _terms(text: str) -> frozenset[str]:
 
 #: Keyword: the codes that are shown; an attribute of several codes shows those of the list.
 CODES: dict[str, frozenset[str]] = {
-    "ImageType": _terms(
-        "ORIGINAL DERIVED PRIMARY SECONDARY MIXED AXIAL LOCALIZER VOLUME MPR MIP MINIP PROJECTION REFORMATTED M P R I "
-        "FFE SE IR M_SE M_FFE M_IR NORM ND DIS2D DIS3D MFSPLIT NONE PHASE DIFFUSION ADC"
-    ),
+    "ImageType": IMAGE_TYPES - {"OTHER"},
     "PhotometricInterpretation": frozenset(
         (
             *("MONOCHROME1", "MONOCHROME2", "RGB", "PALETTE COLOR", "YBR_FULL", "YBR_FULL_422"),
