@@ -5,11 +5,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mediml.imaging import Image, ImageError, Volume
+from mediml.imaging import (
+    Image,
+    ImageError,
+    SeriesError,
+    Volume,
+    read_image,
+    read_nifti,
+    read_picture,
+    read_series,
+)
+from mediml.imaging.choices import stacks_of
 from mediml.imaging.dicom import is_dicom
-from mediml.imaging.frames import count_frames, open_dataset, read_frames
-from mediml.imaging.picture import is_picture, read_picture
-from mediml.imaging.scan import SeriesError
+from mediml.imaging.frames import count_frames, open_dataset
+from mediml.imaging.picture import is_picture
+from mediml.imaging.scan import scan
 from mediml.viewer.scene import Picture
 from mediml.viewer.technical import Fact, frame_rate, technical_facts
 
@@ -91,17 +101,11 @@ def _kind(place: Path) -> str:
 
 
 def _nifti(place: Path, hounsfield: bool) -> Volume:
-    from mediml.imaging import read_nifti
-
     units, modality = ("HU", "CT") if hounsfield else ("arbitrary", "unknown")
     return read_nifti(place, units=units, modality=modality, not_numbers="padding")
 
 
 def _series(place: Path, choices: dict[str, Any]) -> Opened:
-    from mediml.imaging import read_series
-    from mediml.imaging.choices import stacks_of
-    from mediml.imaging.scan import scan
-
     volume = read_series(place, **choices)
     stack = stacks_of(scan(place).slices)[choices.get("series") or 0]
     return Opened(volume, technical_facts(open_dataset(stack.slices[len(stack.slices) // 2].path)))
@@ -109,19 +113,18 @@ def _series(place: Path, choices: dict[str, Any]) -> Opened:
 
 def _dicom(place: Path, choices: dict[str, Any]) -> Opened:
     """One image; of several frames a volume where their places make one, and else a loop."""
-    from mediml.imaging import read_series
-
     dataset = open_dataset(place)  # bounded; the pixels are what decoders of other makers see
     header, rate = technical_facts(dataset), frame_rate(dataset)
-    if count_frames(dataset) == 1:
+    count = count_frames(dataset)
+    if count == 1:
         return Opened(_image(place), header)
     try:
         return Opened(read_series(place, **choices), header)
     except SeriesError as reason:
-        return Opened(list(read_frames(place)), header, rate, str(reason))
+        frames = [_image(place, number) for number in range(count)]
+        return Opened(frames, header, rate, str(reason))
 
 
-def _image(place: Path) -> Image:
-    from mediml.imaging import read_image
-
-    return read_image(place, isolated=True)
+def _image(place: Path, frame: int | None = None) -> Image:
+    """Decoded in a process of its own: where the file comes from is not known."""
+    return read_image(place, frame, isolated=True)

@@ -224,7 +224,7 @@ def _rescale(account: Sequence[Step]) -> tuple[float, float]:
 
 def _view(view: View, compress: bool) -> dict[str, Any]:
     if isinstance(view, WindowView):
-        return {"kind": "window", "center": view.center, "width": view.width, "function": view.function}
+        return {"kind": "window", **asdict(view)}
     table = to_text(view.table.astype("<u2").tobytes(), compress)
     return {"kind": "table", "first": int(view.first), "bits": int(view.bits), "table": table}
 

@@ -41,7 +41,7 @@ WORDS = {
     "view": "Shown by",
     "own_window": "own window",
     "full_range": "full range",
-    "file_window": "file's window {center}/{width}",
+    "file_window": "file's window {center}/{width} {name}",
     "file_table": "file's lookup table {number} ({entries} entries)",
     "preset_lung": "lung {center}/{width}",
     "preset_mediastinum": "mediastinum {center}/{width}",

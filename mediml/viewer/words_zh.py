@@ -40,7 +40,7 @@ WORDS = {
     "view": "显示方式",
     "own_window": "自定窗",
     "full_range": "整个范围",
-    "file_window": "文件自带的窗 {center}/{width}",
+    "file_window": "文件自带的窗 {center}/{width} {name}",
     "file_table": "文件自带的查找表 {number}（{entries} 项）",
     "preset_lung": "肺窗 {center}/{width}",
     "preset_mediastinum": "纵隔窗 {center}/{width}",

@@ -1,6 +1,7 @@
-"""Headless Chromium, driven through a pipe by its DevTools protocol: the page as it is, with real mouse and keys.
+"""Pictures to look at, and headless Chromium to look at them, driven through a pipe by its DevTools protocol.
 
-No package is needed for it. Errors of scripts and violations of the content security policy are kept in `problems`.
+The page is tested as it is, with real mouse and keys; no package is needed for it. Errors of scripts and violations of
+the content security policy are kept in `problems`.
 """
 
 import base64
@@ -11,6 +12,12 @@ import shutil
 import subprocess
 import tempfile
 import time
+
+import numpy as np
+import pytest
+
+from mediml.imaging import Image, Volume, WindowView
+from mediml.imaging.image import Step
 
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
@@ -170,3 +177,72 @@ class Browser:
         size = self.call("Page.getLayoutMetrics")["cssContentSize"]
         options = {"captureBeyondViewport": True, "clip": {**size, "x": 0, "y": 0, "scale": 1}} if whole else {}
         path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", format="png", **options)["data"]))
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A page of headless Chromium; the tests that need it are skipped where there is none."""
+    if executable() is None:
+        pytest.skip("no Chromium found: the page's program was not run")
+    with Browser() as page:
+        page.size(1300, 900)
+        yield page
+
+
+@pytest.fixture
+def canary():
+    return "Zebrafisch"
+
+
+def make_volume(shape=(4, 5, 6), seed=0, **attributes):
+    """A CT whose stored numbers are all different from their neighbours; its axes lead to head, back and left."""
+    stored = np.random.default_rng(seed).integers(0, 3000, shape).astype(np.uint16)
+    known = {
+        "stored": stored,
+        "values": (stored * 0.5 - 1024).astype(np.float32),
+        "spacing_mm": (5.0, 2.0, 1.0),
+        "directions": ((0.0, 0.0, 1.0), (0.0, 1.0, 0.0), (1.0, 0.0, 0.0)),
+        "origin_mm": (-10.0, -20.0, -30.0),
+        "units": "HU",
+        "modality": "CT",
+        "views": (WindowView(40.0, 400.0), WindowView(-600.0, 1500.0, "SIGMOID")),
+        "account": (Step("rescaled", {"slope": 0.5, "intercept": -1024.0}),),
+    }
+    return Volume(**{**known, **attributes})
+
+
+@pytest.fixture
+def volume():
+    return make_volume()
+
+
+@pytest.fixture
+def build_volume():
+    return make_volume
+
+
+@pytest.fixture
+def image():
+    """A radiograph of 3 rows and 4 columns; low values are white, one pixel is padding."""
+    stored = np.array([[0, 10, 20, 30], [40, 50, 60, 70], [80, 90, 100, 4000]], np.uint16)
+    return Image(
+        stored=stored,
+        values=stored.astype(np.float32),
+        modality="CR",
+        spacing_mm=(0.4, 0.2),
+        spacing_at="detector",
+        aspect=2.0,
+        views=(WindowView(50.0, 101.0, "LINEAR"),),
+        inverted=True,
+        padding=stored == 4000,
+        facts={"patient_orientation": "L/F", "body_part": "CHEST"},
+        account=(Step("no_rescale"),),
+        doubts=(Step("spacing_detector"),),
+    )
+
+
+@pytest.fixture
+def loop():
+    """Three frames in colour, 2 rows and 5 columns."""
+    pixels = np.random.default_rng(3).integers(0, 256, (3, 2, 5, 3)).astype(np.uint8)
+    return [Image(stored=frame, values=frame.astype(np.float32), modality="US") for frame in pixels]

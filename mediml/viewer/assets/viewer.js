@@ -187,7 +187,7 @@ class Viewer {
     this.views = scene.views.map((view, number) =>
       view.kind === "table"
         ? { view, key: "file_table", values: { number: number + 1, entries: view.entries.length } }
-        : { view, key: "file_window", values: { center: formatted(view.center), width: formatted(view.width) } },
+        : { view, key: "file_window", values: { center: formatted(view.center), width: formatted(view.width), name: view.explanation } },
     );
     for (const [name, preset] of Object.entries(scene.presets)) {
       const values = { center: formatted(preset.center), width: formatted(preset.width) };
@@ -199,7 +199,7 @@ class Viewer {
   nameViews() {
     if (this.voxels.colour) return;
     const options = this.views.map(({ key, values }, number) =>
-      element("option", { value: String(number), textContent: this.word(key, values) }),
+      element("option", { value: String(number), textContent: this.word(key, values).trim() }),
     );
     options.push(element("option", { value: "own", textContent: this.word("own_window"), hidden: true }));
     byId("view").replaceChildren(...options);
