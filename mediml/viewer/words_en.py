@@ -91,7 +91,7 @@ WORDS = {
     "pane_alt_unknown": "{name}, {number} of {count}. The sides of the patient are unknown.",
     "no_letters": "The file does not say which side of the patient is where: no letters are drawn.",
     "oblique_note": "The scan is oblique: planes follow the scan's own axes, and letters name where those mainly lead.",
-    "every_note": "Only every {every}th of {count} slices or frames is in this page.",
+    "every_note": "Of {count} slices or frames, one in {every} is in this page.",
     "error_note": "Values are kept in 16 bits: those shown differ from the file's by at most {error} {unit}.",
     "error_colour_note": "Colours are kept in 8 bits a channel.",
     "views_note": "Frames have windows of their own; all are offered, and that of frame 1 is shown for every frame.",

@@ -1,5 +1,6 @@
 """Pictures to pages: a page is written whole or not at all, and never over what the user keeps there."""
 
+import math
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -104,10 +105,9 @@ def write_viewer(
         "bytes": 1 if scene.grey is None or scene.grey.table.size <= 256 else 2,
         "labels": None if labels is None else label_sizes(labels, scene),
     }
-    pixels = _pixels(scene, labels, described["bytes"], max_mb, compress)
+    frame = document(title(scene), language, described, "").encode()
+    pixels = _pixels(scene, labels, described["bytes"], compress, max_mb * 1e6 - len(frame))
     content = document(title(scene), language, described, pixels).encode()
-    if len(content) > max_mb * 1e6:
-        raise _too_large(len(content), max_mb, scene)
     _write(target, content)
     return len(content)
 
@@ -143,16 +143,16 @@ def _is_ours(path: Path) -> bool:
     return f'<meta name="generator" content="{GENERATOR}">'.encode() in head
 
 
-def _pixels(scene: Scene, labels: NDArray[np.uint8] | None, width: int, max_mb: float, compress: bool) -> str:
-    """All blocks; stops as soon as they are too large, and says what size it would have come to."""
+def _pixels(scene: Scene, labels: NDArray[np.uint8] | None, width: int, compress: bool, room: float) -> str:
+    """All blocks, if they take at most `room` bytes; else an error as soon as that is known."""
     parts: list[str] = []
     size = 0
-    count = scene.shape[0] * (1 if labels is None else 2)
     for part in _all_blocks(scene, labels, width, compress):
         parts.append(part)
         size += len(part)
-        if size > max_mb * 1e6:
-            raise _too_large(size * count / len(parts), max_mb, scene)
+        if size > room:
+            whole = size * scene.shape[0] * (1 if labels is None else 2) / len(parts)
+            raise _too_large(whole, room, scene)
     return "".join(parts)
 
 
@@ -162,12 +162,13 @@ def _all_blocks(scene: Scene, labels: NDArray[np.uint8] | None, width: int, comp
         yield from blocks("labels", labels, 1, compress)
 
 
-def _too_large(size: float, max_mb: float, scene: Scene) -> ViewerError:
-    megabytes = size / 1e6
-    advice = f"allow it by --max-mb {int(megabytes) + 1}"
-    if scene.shape[0] > 1:
-        advice = f"take fewer planes by --every {scene.every * (int(megabytes / max_mb) + 1)}, or {advice}"
-    return ViewerError(f"the page would have about {megabytes:.0f} MB, more than {max_mb:g}; {advice}")
+def _too_large(size: float, room: float, scene: Scene) -> ViewerError:
+    advice = f"allow it by --max-mb {math.ceil(1.1 * size / 1e6 + 1)}"
+    if scene.shape[0] > 1 and room > 0:
+        advice = f"take fewer planes by --every {scene.every * math.ceil(1.1 * size / room)}, or {advice}"
+    return ViewerError(
+        f"the page would hold about {size / 1e6:.2g} MB of pixels, and has room for {max(room, 0) / 1e6:.2g}; {advice}"
+    )
 
 
 def _unwritable(path: Path, error: OSError) -> ViewerError:
