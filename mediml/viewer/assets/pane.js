@@ -3,7 +3,7 @@
 
 const YELLOW = "#ffd23f";
 const CLICK_PX = 4; // a press that moves less is a click
-const WHEEL_PX = 40; // of the wheel or the touch pad for one slice
+const WHEEL_PX = 40; // of the touch pad for one slice
 
 class Pane {
   constructor(app, description) {
@@ -291,10 +291,13 @@ class Pane {
       this.zoomAt(this.pointOf(event), Math.exp(-event.deltaY * lines * 0.002));
       return;
     }
+    // A notch of a wheel is one slice, however far it scrolls; the small steps of a touch pad add up to one.
+    this.wheeled = Math.sign(event.deltaY) === Math.sign(this.wheeled) ? this.wheeled : 0;
     this.wheeled += event.deltaY * lines;
-    const steps = Math.trunc(this.wheeled / WHEEL_PX);
-    this.wheeled -= steps * WHEEL_PX;
-    if (steps) this.app.step(this, steps);
+    if (Math.abs(this.wheeled) >= WHEEL_PX) {
+      this.app.step(this, Math.sign(this.wheeled));
+      this.wheeled = 0;
+    }
     this.app.probe(this.voxelAt(this.toPixels(this.pointOf(event))));
   }
 }
