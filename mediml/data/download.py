@@ -77,7 +77,7 @@ def _from_address(
     report: Callable[[str], None],
     progress: Progress,
 ) -> None:
-    """Bring the part to its end from one address, and check it; if it was put together, a wrong one is begun once more."""
+    """Bring the part to its end and check it; one that was put together and is wrong is begun once more."""
     for last in (False, True):
         report(f"{'going on with' if part.size else 'fetching'} {url}")
         _patiently(url, part, file, report, progress)

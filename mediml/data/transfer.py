@@ -196,7 +196,7 @@ def _begin(url: str, response: Any, part: Part, file: DataFile) -> None:
         expected = f"{file.bytes}" if file.bytes is not None else f"at most {largest}"
         raise AddressError(f"the server's file has {total} bytes, expected {expected}")
     if response.status == 206:
-        part.spliced = True
+        part.spliced, part.note["total"] = True, total
     else:
         part.begin(url, response, total)
     _check_room(part, (total or file.about_bytes or 0) - part.size)
