@@ -32,13 +32,13 @@ from mediml.imaging.image import DicomError, Image, LookupView, Step, WindowView
 from mediml.imaging.limits import check_inflated_size, check_pixel_count, codestream_size, read_bytes
 from mediml.imaging.terms import MODALITIES, facts, spacing, vector
 
-__all__ = ["DicomError", "is_dicom", "parse", "read_image", "silent_pydicom"]
+__all__ = ["DicomError", "is_dicom", "parse", "read_dataset_image", "read_image", "silent_pydicom"]
 
 GREY = ("MONOCHROME1", "MONOCHROME2")
 COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT", "PALETTE COLOR")
 
 _PREAMBLE = 128
-_quiet = threading.Lock()
+_quiet = threading.RLock()
 
 
 def is_dicom(head: bytes) -> bool:
@@ -68,7 +68,15 @@ def read_image(path: str | os.PathLike[str], frame: int | None = None) -> Image:
     """
     content = read_bytes(path, DicomError)
     with silent_pydicom():
-        dataset = parse(content)
+        return read_dataset_image(parse(content), frame)
+
+
+def read_dataset_image(dataset: Dataset, frame: int | None = None) -> Image:
+    """One picture of a data set that `parse` gave: what `read_image` does once the file is read.
+
+    It may be called within `silent_pydicom` and without. Raises `DicomError` as `read_image` does.
+    """
+    with silent_pydicom():
         frame = _choose_frame(dataset, frame)
         header = Header(dataset, frame)
         photometric, encoding = _check_pixel_description(dataset, header)

@@ -29,14 +29,14 @@ class Header:
     """Attributes as they hold for one frame.
 
     Enhanced multi-frame objects keep them in functional groups: those of the frame, then those that all frames share,
-    then the data set itself (PS3.3, C.7.6.16).
+    then the data set itself (PS3.3, C.7.6.16). With `frame` None, only the data set itself counts.
     """
 
-    def __init__(self, dataset: Dataset, frame: int = 0):
+    def __init__(self, dataset: Dataset, frame: int | None = 0):
         self._scopes: list[Dataset] = []
         for keyword, index in (("PerFrameFunctionalGroupsSequence", frame), ("SharedFunctionalGroupsSequence", 0)):
             groups = self._read(dataset, keyword)
-            if groups is not None and len(groups) > index:
+            if groups is not None and index is not None and frame is not None and len(groups) > index:
                 self._scopes.extend(_items_of(groups[index]))
         self._scopes.append(dataset)
 

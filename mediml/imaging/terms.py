@@ -41,10 +41,22 @@ def spacing(header: Header, doubts: list[Step]) -> dict[str, Any]:
         if place == "detector":
             doubts.append(Step("spacing_detector"))
         return {"spacing_mm": pair, "spacing_at": place, "aspect": pair[0] / pair[1]}
+    if (calibrated := _calibration(header)) is not None:
+        return {"spacing_mm": calibrated, "spacing_at": "patient", "aspect": calibrated[0] / calibrated[1]}
     if not doubts:
         doubts.append(Step("spacing_missing"))
     ratio = header.numbers("PixelAspectRatio")
     return {"aspect": ratio[0] / ratio[1] if len(ratio) == 2 and min(ratio) > 0 else 1.0}
+
+
+def _calibration(header: Header) -> tuple[float, float] | None:
+    """Ultrasound: the spacing of the tissue's region in cm (PS3.3, C.8.5.5), where a file has one such region."""
+    regions = [Header(item) for item in header.find("SequenceOfUltrasoundRegions") or ()]
+    tissue = [region for region in regions if region.number("RegionSpatialFormat") == 1]  # two-dimensional
+    if len(tissue) != 1 or any(tissue[0].number(f"PhysicalUnits{axis}Direction") != 3 for axis in "XY"):
+        return None
+    steps = [abs(tissue[0].number(f"PhysicalDelta{axis}") or 0.0) * 10 for axis in "YX"]
+    return (steps[0], steps[1]) if min(steps) > 0 else None
 
 
 def vector(header: Header, keyword: str, length: int) -> tuple[float, ...] | None:
