@@ -250,8 +250,8 @@ def _offline_text(planned: Plan) -> str:
     generated = [f"mediml data make {n}" for n, recipe in RECIPES.items() if recipe.modality == modality]
     instead = "; ".join([", ".join(packaged)] * bool(packaged) + generated) or "see mediml data list --packaged"
     return (
-        f"fetch: offline, so {planned.name} is not downloaded; it would bring {names} from {planned.missing[0].urls[0]}. "
-        f"Of this modality without a download: {instead}"
+        f"fetch: offline, so {planned.name} is not downloaded; it would bring {names} "
+        f"from {planned.missing[0].urls[0]}. Of this modality without a download: {instead}"
     )
 
 
