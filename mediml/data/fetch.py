@@ -16,7 +16,17 @@ from mediml.data.archive import unpack
 from mediml.data.catalog import CatalogError, DataFile, catalog, data_folder, files_of, hash_of, source
 from mediml.data.download import download
 
-__all__ = ["FIRST_USE", "MANIFEST", "Plan", "fetch", "is_offline", "plan"]
+__all__ = [
+    "FIRST_USE",
+    "MANIFEST",
+    "Plan",
+    "expected_hashes",
+    "fetch",
+    "is_offline",
+    "place_of",
+    "plan",
+    "read_manifest",
+]
 
 #: In an unpacked folder: what is in it. In the data folder: hashes of files for which nobody publishes one.
 MANIFEST = "mediml-files.json"
@@ -64,12 +74,7 @@ def plan(name: str, folder: str | os.PathLike[str] | None = None, size: int | No
         If the entry is unknown or no download, or another file lies where one of its files goes.
     """
     folder, wanted = data_folder() if folder is None else Path(folder), files_of(name, size)
-    places = []
-    for file in wanted:
-        if not file.unpack:
-            places.append(folder / file.file)
-        else:
-            places.append(folder / name if len(wanted) == 1 else folder / name / file.key)
+    places = [place_of(name, file, folder, len(wanted)) for file in wanted]
     missing = tuple(f for f, place in zip(wanted, places) if not _is_ready(name, f, place, folder))
     whole = places[0] if len(wanted) == 1 else folder / name
     return Plan(name, source(name), whole, tuple(zip(wanted, places)), missing)
@@ -123,6 +128,13 @@ def fetch(
     return planned.place
 
 
+def place_of(name: str, file: DataFile, folder: Path, count: int) -> Path:
+    """Where a file of a data set goes, or what is unpacked from it, if the set has `count` files."""
+    if not file.unpack:
+        return folder / file.file
+    return folder / name if count == 1 else folder / name / file.key
+
+
 def is_offline() -> bool:
     """True where ``MEDIML_OFFLINE`` is set, to anything but 0."""
     return os.environ.get("MEDIML_OFFLINE", "0") not in ("", "0")
@@ -140,7 +152,7 @@ def _bring(
     target = folder / file.file
     if not target.exists():
         with _bar(file, bar) as progress:
-            digest = download(file, target, _hashes(file, folder), report, progress)
+            digest = download(file, target, expected_hashes(file, folder), report, progress)
         if not file.hashes:
             _remember(file, digest, folder)
     elif wrong := _difference(file, target, folder):
@@ -200,7 +212,7 @@ def read_manifest(place: Path) -> dict[str, Any] | None:
         return None
 
 
-def _hashes(file: DataFile, folder: Path) -> Mapping[str, str]:
+def expected_hashes(file: DataFile, folder: Path) -> Mapping[str, str]:
     """What the file must have: published hashes, or that of its first download into this folder."""
     if file.hashes:
         return file.hashes
@@ -210,7 +222,7 @@ def _hashes(file: DataFile, folder: Path) -> Mapping[str, str]:
 
 def _difference(file: DataFile, path: Path, folder: Path) -> str:
     """What is wrong with a file, or an empty text."""
-    for algorithm, expected in _hashes(file, folder).items():
+    for algorithm, expected in expected_hashes(file, folder).items():
         if (found := hash_of(path, algorithm)) != expected:
             return f"expected {algorithm} {expected}, got {found}"
     return ""
