@@ -1,8 +1,8 @@
 """The large bowel as a curved tube: its course, haustra, and what may grow in its wall.
 
-Places in mm, LPS, about the middle of the abdomen: +x to the patient's left, +y to the back, +z to the head. The surface
-is P(s, t) = c(s) + r(s, t) (cos t · n(s) + sin t · b(s)) with s along the course from the rectum to the caecum and t
-around it; n and b are carried along the course without twist.
+Places in mm, LPS, about the middle of the abdomen: +x to the patient's left, +y to the back, +z to the head. The
+surface is P(s, t) = c(s) + r(s, t) (cos t · n(s) + sin t · b(s)) with s along the course from the rectum to the caecum
+and t around it; n and b are carried along the course without twist.
 """
 
 from dataclasses import dataclass
@@ -123,7 +123,7 @@ class Colon:
         found = self.finding
         if found is not None and found.name == "stenosis":
             off = np.abs(self.s - found.s_mm) / found.radius_mm
-            core = 1 / (1 + np.exp((off - 1) * found.radius_mm / 0.9))[:, None]  # steep shoulders
+            core = 0.5 * (1 - np.tanh((off - 1) * found.radius_mm / 1.8))[:, None]  # steep shoulders
             narrow = found.height_mm * (1 + 0.18 * wave + 0.10 * grain)
             shoulder = 1 + 0.12 * np.exp(-(((off - 1.15) / 0.15) ** 2))[:, None]
             radius = radius * shoulder * (1 - core) + narrow * core
@@ -152,7 +152,8 @@ class Colon:
     def surface(self, radius: NDArray[Any]) -> NDArray[np.float32]:
         """Points of the surface of this radius, shape (along, around, 3)."""
         direction = (
-            np.cos(self.t)[None, :, None] * self.normal[:, None, :] + np.sin(self.t)[None, :, None] * self.binormal[:, None, :]
+            np.cos(self.t)[None, :, None] * self.normal[:, None, :]
+            + np.sin(self.t)[None, :, None] * self.binormal[:, None, :]
         )
         return np.asarray(self.centre[:, None, :] + radius[:, :, None] * direction, np.float32)
 

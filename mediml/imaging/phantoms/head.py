@@ -19,7 +19,8 @@ from mediml.imaging.phantoms.smooth import SmoothField, band_noise
 
 __all__ = ["TISSUE_NAMES", "Head", "Person", "code"]
 
-Field = NDArray[np.float32]
+#: Numbers at places, float32.
+Field = NDArray[Any]
 
 #: The place in this tuple is the label.
 TISSUE_NAMES = (
@@ -27,7 +28,7 @@ TISSUE_NAMES = (
     "tumour", "necrosis", "oedema", "stroke", "white_matter_lesion",
 )  # fmt: skip
 
-#: Lateral ventricle: (ax, y, z, radius) of the ends of tapered tubes, ax = |x|; frontal horn to occipital, and temporal.
+#: Lateral ventricle: (ax, y, z, radius) of the ends of tapered tubes, ax = |x|; the last two are the temporal horn.
 _VENTRICLE = (
     ((12.0, -31.0, 4.0, 3.0), (6.5, -6.0, 10.0, 4.2)),
     ((6.5, -6.0, 10.0, 4.2), (9.0, 12.0, 18.0, 4.4)),
@@ -126,7 +127,13 @@ class Head:
         scalp = person.scalp * (1 - np.float32(0.3) * temple)
         depth = out - np.float32(2.5)
         result = np.zeros(x.shape, np.uint8)
-        edges = [0 * depth, skull, skull + muscle, skull + muscle + scalp, skull + muscle + scalp + np.float32(1.8)]
+        edges: list[Field] = [
+            0 * depth,
+            skull,
+            skull + muscle,
+            skull + muscle + scalp,
+            skull + muscle + scalp + np.float32(1.8),
+        ]
         for low, high, name in zip(edges[:-1], edges[1:], ("bone", "muscle", "fat", "skin")):
             result[(depth >= low) & (depth < high)] = code(name)
         middle = (depth > np.float32(1.6)) & (depth < skull - np.float32(1.6))
@@ -142,7 +149,9 @@ class Head:
         gap = _floor(ax, y) - z
         result = np.full(x.shape, code("muscle"), np.uint8)
         result[np.float32(0.35) * fine + self.noise(2, x, y, z) > 0.7] = code("fat")
-        orbit = np.sqrt((ax - 31) ** 2 + (np.maximum(0, -y - 50) * 0.9 + np.maximum(0, y + 50) * 0.55) ** 2 + (z + 30) ** 2)
+        orbit = np.sqrt(
+            (ax - 31) ** 2 + (np.maximum(0, -y - 50) * 0.9 + np.maximum(0, y + 50) * 0.55) ** 2 + (z + 30) ** 2
+        )
         result[gap < 4 + fine] = code("bone")
         result[(orbit < 21) & (gap > 1.5)] = code("fat")
         globe = np.sqrt((ax - 31) ** 2 + (y + 56) ** 2 + (z + 30) ** 2)
@@ -201,7 +210,9 @@ class Head:
         wobble = 0 if self.symmetric else np.float32(1.1) * self._folds[1](0 * x, y, z) / 4
         midline = np.sqrt((x - wobble) ** 2 + np.maximum(_core(y, z), 0) ** 2) - np.float32(0.7)
         result = _smooth_min(result, midline, 1.5)
-        return np.minimum(result, _sylvian(ax + bend[0] / 3, y + bend[1], z + bend[2]) - np.float32(0.5 + 0.8 * self.person.sulci))
+        return np.minimum(
+            result, _sylvian(ax + bend[0] / 3, y + bend[1], z + bend[2]) - np.float32(0.5 + 0.8 * self.person.sulci)
+        )
 
     def _hindbrain(self, result: NDArray[np.uint8], x: Field, y: Field, z: Field, ax: Field) -> None:
         """Cerebellum with its folia, brain stem and fourth ventricle."""
@@ -234,7 +245,7 @@ def _fold(rng: np.random.Generator, shape: tuple[int, ...], step: float, scale_m
 
 
 def _hull(x: Field, y: Field, z: Field) -> tuple[Field, Field]:
-    """Scale of the surface through a place relative to the hull of the brain (1 on it), and the distance to the middle."""
+    """Scale of the surface through a place against the hull of the brain (1 on it), and distance to the middle."""
     y, z = y - 16, z - 3
     half_x = 67 + 4 * np.tanh(y / np.float32(45))
     u = np.abs(x) / half_x
@@ -291,9 +302,13 @@ def _tube(ax: Field, y: Field, z: Field, a: Any, b: Any) -> Field:
     """Distance (mm) inside a tapered tube with round ends; `a` and `b` are (ax, y, z, radius)."""
     line = np.subtract(b, a)
     u, v, w = ax - np.float32(a[0]), y - np.float32(a[1]), z - np.float32(a[2])
-    t = (u * np.float32(line[0]) + v * np.float32(line[1]) + w * np.float32(line[2])) / np.float32((line[:3] ** 2).sum())
+    t = (u * np.float32(line[0]) + v * np.float32(line[1]) + w * np.float32(line[2])) / np.float32(
+        (line[:3] ** 2).sum()
+    )
     t = np.clip(t, 0, 1)
-    far = np.sqrt((u - t * np.float32(line[0])) ** 2 + (v - t * np.float32(line[1])) ** 2 + (w - t * np.float32(line[2])) ** 2)
+    far = np.sqrt(
+        (u - t * np.float32(line[0])) ** 2 + (v - t * np.float32(line[1])) ** 2 + (w - t * np.float32(line[2])) ** 2
+    )
     return np.asarray(np.float32(a[3]) + t * np.float32(line[3]) - far, np.float32)
 
 
