@@ -15,7 +15,16 @@ from mediml import imaging
 from mediml.data.catalog import packaged_file
 from mediml.imaging import read_image
 
-__all__ = ["GROUPS", "Exhibit", "Pair", "exhibit", "number", "packaged_exhibits"]
+__all__ = [
+    "GROUPS",
+    "Exhibit",
+    "Pair",
+    "exhibit",
+    "gallery_exhibits",
+    "number",
+    "packaged_exhibits",
+    "phantom_exhibits",
+]
 
 Limits = tuple[float, float]
 
@@ -195,6 +204,35 @@ def packaged_exhibits() -> dict[str, Exhibit]:
             added_noise=50.0,
         ),
     }
+
+
+def phantom_exhibits() -> dict[str, Exhibit]:
+    """Five pictures from `mediml.imaging.phantoms`: chest radiograph, chest CT, head MR, liver, colon with barium.
+
+    Some seconds, most of them for the CT. The noise of the MR is Rician, that of the ultrasound is speckle, and that of
+    the others quantum noise of a low dose.
+    """
+    from mediml.imaging import phantoms  # here, because whoever has pictures of his own need not load them
+
+    chest = phantoms.chest_radiograph(photons=2e3)
+    thorax = phantoms.chest_ct(slices=1, range_mm=(-2.5, 2.5), photons=2e4).volume.plane(0)
+    grid = phantoms.brain_anatomy(shape=(1, 256, 256), spacing_mm=(5.0, 0.9, 0.9))
+    head = phantoms.brain_mr(grid, "T1", bias=0.4)
+    liver = phantoms.ultrasound(organ="liver", finding="cyst").image
+    colon = phantoms.barium_series(angles_deg=(0.0,), photons=4e3).images[0]
+    body = imaging.body_mask(thorax.values, -500, opening_mm=4.0, spacing_mm=thorax.spacing_mm or 1.0)
+    return {
+        "CR": exhibit(chest.image, (210, 120, 128), window=(600.0, 2800.0)),
+        "CT": exhibit(thorax, (90, 90, 72), limits=(-1000.0, 400.0), window=(-160.0, 240.0), noise=25.0, mask=body),
+        "MR": exhibit(head.volume.plane(0), (70, 70, 80), limits=(0.0, 1300.0), window=(300.0, 1200.0)),
+        "US": exhibit(liver, (110, 200, 128), limits=(0.0, 255.0), window=(40.0, 180.0), noise=25.0),
+        "RF": exhibit(colon, (60, 60, 128), limits=(0.0, 7000.0), window=(1500.0, 5500.0)),
+    }
+
+
+def gallery_exhibits() -> dict[str, Exhibit]:
+    """The real chest radiograph, and the phantoms of the other modalities."""
+    return {**phantom_exhibits(), "CR": packaged_exhibits()["CR"]}
 
 
 def _smaller(image: imaging.Image, factor: int) -> imaging.Image:
