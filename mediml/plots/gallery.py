@@ -15,17 +15,15 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from mediml.plots.display import DPI, Alt, _pixels, show
-from mediml.plots.gallery_operations import (
-    GROUPS,
+from mediml.plots.gallery_exhibits import (
     Exhibit,
     Limits,
-    Pair,
     exhibit,
     gallery_exhibits,
-    number,
     packaged_exhibits,
     phantom_exhibits,
 )
+from mediml.plots.gallery_operations import GROUPS, Pair, number
 from mediml.plots.style import _LOOK, CYCLE, GREY, INK
 
 __all__ = [

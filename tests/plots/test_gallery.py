@@ -9,7 +9,8 @@ from PIL import Image as Picture
 
 from mediml import imaging
 from mediml.plots import display, gallery
-from mediml.plots.gallery_operations import GROUPS, exhibit, number, packaged_exhibits, phantom_exhibits
+from mediml.plots.gallery_exhibits import exhibit, packaged_exhibits, phantom_exhibits
+from mediml.plots.gallery_operations import GROUPS, number
 
 LOCAL = [*GROUPS["noise"], "unsharp_mask"]
 
