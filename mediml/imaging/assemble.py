@@ -1,7 +1,6 @@
 """Decoding slices one after the other into the arrays of a volume."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -64,20 +63,7 @@ def _images(slices: Iterable[Slice]) -> Iterator[Image]:
             if each.path != path:
                 path, dataset = each.path, open_dataset(each.path)
             image = read_dataset_image(dataset, each.frame)
-        if each.scaling is not None:
-            image = _dose(image, each)
         yield image
-
-
-def _dose(image: Image, each: Slice) -> Image:
-    """Dose Grid Scaling (3004,000E) times the stored values (PS3.3, C.8.8.3)."""
-    scaling = each.scaling or 0.0
-    if scaling <= 0:
-        raise SeriesError(f"{tag_name('DoseGridScaling')} is not positive; export the dose again")
-    values = image.stored.astype(np.float64) * scaling
-    steps = [step for step in image.account if step.code not in ("no_rescale", "rescaled")]
-    account = (*steps, Step("dose", {"scaling": scaling}))
-    return replace(image, values=values, units="Gy" if each.dose_in_gray else "arbitrary", account=account)
 
 
 class _Builder:

@@ -20,7 +20,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mediml.imaging.image import ImageError, Step, WindowView
-from mediml.imaging.limits import MAX_FILE_BYTES
 from mediml.imaging.volume import Volume, check_voxel_count, place_of
 
 __all__ = ["NiftiError", "read_nifti", "write_nifti"]
@@ -90,8 +89,6 @@ def read_nifti(
     nibabel = _nibabel()
     try:
         with open(path, "rb") as file:
-            if os.fstat(file.fileno()).st_size > MAX_FILE_BYTES:
-                raise NiftiError(f"the file has more than {MAX_FILE_BYTES} bytes, more than is read")
             packed = file.read(2) == b"\x1f\x8b"
             file.seek(0)
             stream: Any = gzip.GzipFile(fileobj=file) if packed else file

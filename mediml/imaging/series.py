@@ -63,7 +63,7 @@ def read_series(
     Volume
         Axes plane, row, column. Planes count along row direction × column direction: from the feet to the head for
         axial slices. Each slice's values are its own rescaling of its stored ones. Of an RT dose, `values` are the
-        dose, float64, in ``"Gy"`` or, for relative doses, ``"arbitrary"``.
+        dose, in ``"GY"`` or, where it is relative, ``"arbitrary"``.
 
     Raises
     ------
