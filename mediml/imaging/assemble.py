@@ -20,12 +20,14 @@ __all__ = ["assemble", "read_slice"]
 _OF_ONE_IMAGE = {"frame"}
 
 
-def read_slice(each: Slice) -> Image:
+def read_slice(each: Slice, isolated: bool = False) -> Image:
     """The pixels of one slice."""
-    return next(_images([each]))
+    return next(_images([each], isolated))
 
 
-def assemble(slices: list[Slice], grid: Grid, progress: Callable[[int, int], Any] | None = None) -> Volume:
+def assemble(
+    slices: list[Slice], grid: Grid, progress: Callable[[int, int], Any] | None = None, isolated: bool = False
+) -> Volume:
     """The volume of slices whose places on a grid are known.
 
     `directions` and `origin_mm` are those of the first slice; a shear is left to `straighten`.
@@ -34,7 +36,7 @@ def assemble(slices: list[Slice], grid: Grid, progress: Callable[[int, int], Any
     shape = (grid.count, *first.size)
     order = sorted(range(count), key=lambda k: (slices[k].path, slices[k].frame or 0))  # each file is parsed once
     builder = _Builder(shape)
-    for done, (k, image) in enumerate(zip(order, _images(slices[k] for k in order)), 1):
+    for done, (k, image) in enumerate(zip(order, _images((slices[k] for k in order), isolated)), 1):
         builder.add(int(grid.planes[k]), image)
         if progress is not None:
             progress(done, count)
@@ -53,12 +55,12 @@ def assemble(slices: list[Slice], grid: Grid, progress: Callable[[int, int], Any
     )
 
 
-def _images(slices: Iterable[Slice]) -> Iterator[Image]:
+def _images(slices: Iterable[Slice], isolated: bool) -> Iterator[Image]:
     """The pictures one at a time; a file of many frames is parsed once."""
     path, dataset = None, Dataset()
     for each in slices:
-        if each.frame is None:
-            image = read_image(each.path)
+        if each.frame is None or isolated:
+            image = read_image(each.path, each.frame, isolated=isolated)
         else:
             if each.path != path:
                 path, dataset = each.path, open_dataset(each.path)

@@ -501,10 +501,34 @@ def test_progress_and_arguments(scanner):
             read_series(scanner.folder, **{keyword: "guess"})
 
 
+def test_no_word_of_the_files_is_told(scanner, canary):
+    words = {
+        "SeriesDescription": canary,
+        "ProtocolName": canary,
+        "PatientComments": canary,
+        "BodyPartExamined": canary.upper(),
+    }
+    scanner.stack(3, ImageType=["ORIGINAL", canary.upper()], StationName=canary, **words)
+    scanner.stack(3, ImageType=["DERIVED", canary.upper()], FrameOfReferenceUID="1.2.987", **words)
+    with pytest.raises(SeriesError, match=r"Image Type.*ORIGINAL/OTHER.*DERIVED/OTHER") as refusal:
+        read_series(scanner.folder)
+    told = str(refusal.value) + "".join(map(str, list_series(scanner.folder)))
+    volume = read_series(scanner.folder, series=0)
+    told += "".join(map(str, (*volume.account, *volume.doubts))) + str(volume.facts)
+    assert canary.upper() not in told.upper() and "987" not in told
+
+
+def test_decoded_in_another_process(scanner, tmp_path, build_dataset):
+    scanner.stack(3)
+    np.testing.assert_array_equal(read_series(scanner.folder, isolated=True).values, read_series(scanner.folder).values)
+    enhanced(build_dataset, [(0, 0, z) for z in (0, 1)]).save_as(tmp_path / "x", enforce_file_format=True)
+    check_places(read_series(tmp_path / "x", isolated=True), 0.1)
+
+
 def test_hundreds_of_slices(scanner):
-    scanner.stack(300, step=(0, 0, 0.3), shape=(2, 2))
+    scanner.stack(200, step=(0, 0, 0.3), shape=(2, 2))
     volume = read_series(scanner.folder)
-    assert volume.shape == (300, 2, 2) and volume.spacing_mm[0] == pytest.approx(0.3, abs=1e-9)
+    assert volume.shape == (200, 2, 2) and volume.spacing_mm[0] == pytest.approx(0.3, abs=1e-9)
     check_places(volume)
 
 
