@@ -10,7 +10,7 @@ from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from mediml.imaging import DicomError, SeriesError, assemble, list_series, read_series
+from mediml.imaging import DicomError, SeriesError, Volume, assemble, list_series, read_series, reorient, write_series
 
 AXIAL, CORONAL, SAGITTAL = (1, 0, 0, 0, 1, 0), (1, 0, 0, 0, 0, -1), (0, 1, 0, 0, 0, -1)
 OBLIQUE = (0.8, 0.6, 0.0, -0.48, 0.64, -0.6)
@@ -292,6 +292,29 @@ def test_each_slice_is_rescaled_with_its_own_slope(scanner):
     assert step.values == {"low": 0.05, "high": 0.2} and volume.stored[2].max() < volume.stored[1].max()
 
 
+def test_units_that_only_the_pixels_tell(scanner):
+    table = Dataset()
+    table.add_new(0x00283002, "SS", [2, 0, 16])
+    table.add_new(0x00283006, "OW", np.array([5, 6], "<u2").tobytes())
+    table.ModalityLUTType = "OD"
+    scanner.stack(2)
+    scanner.slice((-7, 11, 25), ModalityLUTSequence=Sequence([table]))
+    with pytest.raises(SeriesError, match=r"Rescale Type \(0028,1054\): the values of the slices have different units"):
+        read_series(scanner.folder)
+
+
+def test_whole_numbers_and_floats_are_no_one_volume(tmp_path, build_dataset):
+    for k in range(2):
+        dataset = build_dataset(np.ones((2, 2), np.uint32), SeriesInstanceUID="1.2", PixelSpacing=["1", "1"],
+                                ImagePositionPatient=["0", "0", str(k)], ImageOrientationPatient=text(AXIAL))  # fmt: skip
+        if k == 1:
+            del dataset.PixelData
+            dataset.FloatPixelData = np.ones((2, 2), np.float32).tobytes()
+        dataset.save_as(tmp_path / str(k), enforce_file_format=True)
+    with pytest.raises(SeriesError, match=r"decodes to \(2, 2\) of float32, the others to \(2, 2\) of uint32"):
+        read_series(tmp_path)
+
+
 def test_windows_that_differ_are_the_middle_ones(scanner):
     for k in range(3):
         scanner.slice((0, 0, k), WindowCenter=str(100 * k), WindowWidth="400")
@@ -525,6 +548,20 @@ def test_decoded_in_another_process(scanner, tmp_path, build_dataset):
     np.testing.assert_array_equal(read_series(scanner.folder, isolated=True).values, read_series(scanner.folder).values)
     enhanced(build_dataset, [(0, 0, z) for z in (0, 1)]).save_as(tmp_path / "x", enforce_file_format=True)
     check_places(read_series(tmp_path / "x", isolated=True), 0.1)
+
+
+@pytest.mark.parametrize("names", ["HPL", "AFR", "LFP"])
+def test_what_was_written_comes_back(tmp_path, names):
+    stored = np.arange(60, dtype=np.int16).reshape(3, 4, 5)
+    row, column = np.reshape(OBLIQUE, (2, 3))
+    directions = tuple(tuple(axis) for axis in (np.cross(row, column), column, row))
+    original = reorient(
+        Volume(stored, stored * np.float32(2) - 1024, (3, 2, 1), directions, (1, 2, 3), "HU", "CT"), names
+    )
+    write_series(tmp_path / "out", original)
+    volume = reorient(read_series(tmp_path / "out"), names)  # planes may count the other way
+    np.testing.assert_array_equal(volume.values, original.values)
+    np.testing.assert_allclose(volume.affine, original.affine, atol=1e-6)
 
 
 def test_hundreds_of_slices(scanner):
