@@ -42,6 +42,7 @@ def otsu_threshold(image: ArrayLike, bins: int = 256, mask: ArrayLike | None = N
     ----------
     N. Otsu, "A threshold selection method from gray-level histograms", IEEE Trans. Syst. Man Cybern. 9 (1979), 62-66.
     The same as ``skimage.filters.threshold_otsu`` on floating-point images.
+    Taught in lesson 03, Preprocessing.
     """
     (bins,) = whole_per_axis("otsu_threshold", "bins", bins, 1, 2)
     values = measured("otsu_threshold", as_floats("otsu_threshold", image), mask)
@@ -102,6 +103,10 @@ def body_mask(
     ------
     ValueError
         If the shape is not as described, or nothing is left above the threshold.
+
+    References
+    ----------
+    Taught in lesson 03, Preprocessing.
     """
     x = as_floats("body_mask", image)
     if x.ndim not in (2, 3):
