@@ -58,7 +58,7 @@ def bounding_box(
         if spacing_mm is None or not margin_mm > 0:
             raise ValueError(f"bounding_box: margin_mm expects a positive number and spacing_mm, got {margin_mm}")
         steps = per_axis("bounding_box", "spacing_mm", spacing_mm, inside.ndim)
-        # A margin of three voxels of 0.1 mm is 0.3 mm, and not by rounding a little more than three.
+        # Three times 0.1 is a little more than 0.3 by rounding, and yet three voxels of 0.1 mm.
         added = tuple(a + int(np.ceil(margin_mm / step - 1e-9)) for a, step in zip(added, steps))
     if not inside.any():
         raise ValueError("bounding_box: mask expects at least one voxel inside, got none")

@@ -48,8 +48,8 @@ def flip(
     axis : int
         From 0; negative ones count from the end.
     axis_codes : sequence of str, optional
-        Where each axis leads, as `Volume.axis_codes` says: R or L, A or P, F or H. Without it any axis might lead from
-        left to right, and all are treated so.
+        Where each axis leads, as `Volume.axis_codes` says: R or L, A or P, F or H; ``("F", "L")`` for a frontal
+        radiograph hung as usual. Without it any axis might lead from left to right, and all are treated so.
     laterality_matters : bool
     swap : sequence of pairs of int
         Applied to the mask where the axis leads from left to right.
