@@ -15,8 +15,8 @@ from mediml.imaging.phantoms.tomography import (
     KERNELS,
     filtered_back_projection,
     forward_projection,
-    object_response,
     noise_texture,
+    object_response,
     variance_map,
 )
 from mediml.imaging.volume import Volume
