@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from scipy.optimize import minimize
 
 from mediml.imaging.phantoms import LABELS, Hazard, longitudinal_patients, patient_table
 
@@ -38,7 +37,7 @@ def test_gompertz_growth_slows_down():
     for patient, free in zip(patients, longitudinal_patients(40, seed=2)):
         v = [visit.volume_mm3 for visit in patient.visits]
         t = [visit.months * 365.25 / 12 for visit in patient.visits]
-        assert v[0] == free.visits[0].volume_mm3 and v[-1] < free.visits[-1].volume_mm3
+        assert v[0] == pytest.approx(free.visits[0].volume_mm3) and v[-1] < free.visits[-1].volume_mm3
         rates = np.diff(np.log2(v)) / np.diff(t)
         assert (rates > 0).all() and (np.diff(rates) < 0).all() and rates[0] < 1 / patient.doubling_days
         # The logarithm of K / V falls exponentially: K is a ball of 50 mm.
@@ -48,19 +47,21 @@ def test_gompertz_growth_slows_down():
 
 
 def test_the_hazard_ratios_are_recovered(table):
-    """Cox's partial likelihood, maximised: each coefficient within three standard errors of what was put in."""
+    """Cox's partial likelihood, maximised by Newton: each coefficient within three standard errors of what went in."""
     order = np.argsort(-table.months)
     x, event = table.covariates[order], table.event[order]
-
-    def loss(beta):
-        risk = x @ beta
-        return -np.sum((risk - np.logaddexp.accumulate(risk))[event])
-
-    fit = minimize(loss, np.zeros(3), method="BFGS")
-    error = np.sqrt(np.diag(fit.hess_inv))
+    beta = np.zeros(3)
+    for _ in range(8):
+        weight = np.exp(x @ beta)
+        total = np.cumsum(weight)[:, None]
+        mean = np.cumsum(weight[:, None] * x, axis=0) / total
+        square = np.cumsum(weight[:, None, None] * x[:, :, None] * x[:, None, :], axis=0) / total[..., None]
+        information = (square - mean[:, :, None] * mean[:, None, :])[event].sum(axis=0)
+        beta = beta + np.linalg.solve(information, (x - mean)[event].sum(axis=0))
+    error = np.sqrt(np.diag(np.linalg.inv(information)))
     truth = np.array([Hazard.volume, Hazard.growth, Hazard.age])
-    assert (np.abs(fit.x - truth) < 3 * error).all() and (error < 0.12).all()
-    assert (fit.x > 0).all()
+    assert (np.abs(beta - truth) < 3 * error).all() and (error < 0.12).all()
+    assert (beta > 2 * error).all()
 
 
 def test_larger_lesions_die_earlier(table):
@@ -122,7 +123,7 @@ def test_the_images_of_a_patient_show_the_nodule_grow_in_its_place():
     assert sizes[1] / sizes[0] == pytest.approx(b.volume_mm3 / a.volume_mm3, rel=0.25)
     film = patient.radiograph(1, size=64)
     assert film.mask(a.label).any() and film.mask(LABELS["heart"]).any()
-    with pytest.raises(ValueError, match="visit expects 0 to [23], got 9"):
+    with pytest.raises(ValueError, match=r"visit expects 0 to [23], got 9"):
         patient.ct(9)
 
 

@@ -92,7 +92,7 @@ def ramp_filter(bins: int, step_mm: float, kernel: str = "standard") -> Floats:
 
         h(0) = 1 / (4 t²),   h(k) = -1 / (pi k t)² for odd k,   0 for even k;       t = step_mm
 
-    transformed (so that the mean is right, unlike with |f| itself), times a Hann window.
+    transformed (so that the mean is right, unlike with |f| itself), times a Hann window. ``step_mm`` times it is |f|.
 
     References
     ----------
