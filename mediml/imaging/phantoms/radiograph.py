@@ -201,7 +201,7 @@ def _image(signal: Floats, body: Thorax, step: float, polarity: str) -> Image:
     shown = log - _COMPRESSION * np.clip(base - level, -1.5, None) * inside + _SHARPENING * detail
     grey = np.clip(np.rint(shown * GREYS_PER_UNIT + GREY_OF_AIR), 0, GREYS - 1)
     part = grey[inside] if inside.any() else grey
-    low, high = (float(np.percentile(part, p)) for p in (0.5, 99.7))
+    low, high = (float(np.percentile(part, p)) for p in (3.0, 99.6))
     inverted = polarity == "MONOCHROME1"
     if inverted:
         grey, low, high = GREYS - 1 - grey, GREYS - 1 - high, GREYS - 1 - low
