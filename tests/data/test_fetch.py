@@ -36,12 +36,23 @@ COMMON = {
 }  # fmt: skip
 
 
+def as_toml(entry):
+    """A line per key; JSON's texts, numbers and lists are TOML's, too."""
+
+    def value(v):
+        if isinstance(v, dict):
+            return "{ " + ", ".join(f"{key} = {value(inner)}" for key, inner in v.items()) + " }"
+        return json.dumps(v)
+
+    return "".join(f"{key} = {value(v)}\n" for key, v in entry.items())
+
+
 def md5(content):
     return hashlib.md5(content).hexdigest()
 
 
 @pytest.fixture
-def sets(server, monkeypatch):
+def sets(server, monkeypatch, tmp_path_factory):
     """Three sets: one in two sizes, one of two archives, one whose hash nobody publishes."""
     server.files = {
         "/sized.npz": SMALL, "/sized_64.npz": LARGE, "/images.zip": IMAGES, "/masks.zip": MASKS, "/new.zip": IMAGES,
@@ -59,10 +70,12 @@ def sets(server, monkeypatch):
         "new": COMMON | urls | {"files": {"archive": {"file": "new.zip", "trust": "first use", "unpack": True}}},
         "here": COMMON | {"package": "pydicom", "path": "x", "sha256": "0", "bytes": 1},
     }
-    monkeypatch.setattr(catalogue, "catalog", lambda: known)
-    monkeypatch.setattr("mediml.data.inventory.catalog", lambda: known)
-    monkeypatch.setattr("mediml.data.fetch.catalog", lambda: known)
-    return known
+    folder = tmp_path_factory.mktemp("datasets")
+    (folder / "catalog.toml").write_text("".join(f"[sources.{name}]\n{as_toml(e)}" for name, e in known.items()))
+    monkeypatch.setattr(catalogue, "_PLACES", (folder,))
+    catalogue.catalog.cache_clear()
+    yield
+    catalogue.catalog.cache_clear()
 
 
 def run(*words):
