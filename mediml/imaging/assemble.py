@@ -33,13 +33,13 @@ def assemble(slices: list[Slice], grid: Grid, progress: Callable[[int, int], Any
     """
     first, count = slices[0], len(slices)
     shape = (grid.count, *first.size)
-    order = [int(k) for k in np.argsort(grid.planes)]
+    order = sorted(range(count), key=lambda k: (slices[k].path, slices[k].frame or 0))  # each file is parsed once
     builder = _Builder(shape)
-    for done, (place, image) in enumerate(zip(order, _images([slices[k] for k in order])), 1):
-        builder.add(int(grid.planes[place]), slices[place], image)
+    for done, (k, image) in enumerate(zip(order, _images(slices[k] for k in order)), 1):
+        builder.add(int(grid.planes[k]), image)
         if progress is not None:
             progress(done, count)
-    builder.fill_gaps()
+    builder.finish()
     rows, columns = first.spacing_mm
     step = Step("multiframe" if first.frame is not None else "series", {"count": count, "step": grid.step_mm})
     return Volume(
@@ -85,11 +85,11 @@ class _Builder:
 
     def __init__(self, shape: tuple[int, int, int]):
         self.shape = shape
-        self.images: list[dict[str, Any]] = []
+        self.images: dict[int, dict[str, Any]] = {}
         self.filled = np.zeros(shape[0], bool)
         self.account: list[Step] = []
 
-    def add(self, plane: int, each: Slice, image: Image) -> None:
+    def add(self, plane: int, image: Image) -> None:
         if not self.images:
             self.stored = np.zeros(self.shape, image.stored.dtype)
             self.values = np.zeros(self.shape, image.values.dtype)
@@ -106,13 +106,14 @@ class _Builder:
         if image.padding is not None:
             self.padding[plane] = image.padding
         names = ("modality", "views", "inverted", "facts", "age_years", "account", "doubts")
-        self.images.append({name: getattr(image, name) for name in names})
+        self.images[plane] = {name: getattr(image, name) for name in names}
 
-    def fill_gaps(self) -> None:
+    def finish(self) -> None:
         """Planes without a slice: the lowest measured value, and padding. Then the account of all planes."""
+        self.planes = [self.images[plane] for plane in sorted(self.images)]
         missing = np.flatnonzero(~self.filled)
-        alike = len({tuple(map(_view_key, image["views"])) for image in self.images}) == 1
-        self.account = _account([image["account"] for image in self.images], alike)
+        alike = len({tuple(map(_view_key, image["views"])) for image in self.planes}) == 1
+        self.account = _account([image["account"] for image in self.planes], alike)
         if len(missing):
             measured = ~self.padding
             measured[missing] = False
@@ -124,14 +125,14 @@ class _Builder:
 
     def common(self) -> dict[str, Any]:
         """What all planes share; of the windows, those of the middle plane."""
-        first, middle = self.images[0], self.images[len(self.images) // 2]
-        doubts = dict.fromkeys((step.code, tuple(step.values.items())) for x in self.images for step in x["doubts"])
+        first, middle = self.planes[0], self.planes[len(self.planes) // 2]
+        doubts = dict.fromkeys((step.code, tuple(step.values.items())) for x in self.planes for step in x["doubts"])
         return {
             "units": self.units,
             "modality": first["modality"],
             "views": middle["views"],
             "inverted": first["inverted"],
-            "facts": _shared_facts([image["facts"] for image in self.images]),
+            "facts": _shared_facts([image["facts"] for image in self.planes]),
             "age_years": first["age_years"],
             "doubts": tuple(Step(code, dict(values)) for code, values in doubts),
         }

@@ -202,7 +202,10 @@ def _header_of(path: Path, asked_for: bool) -> Dataset | None:
 
 def _frames_of(path: Path, dataset: Dataset, frames: int) -> list[Slice]:
     whole = Header(dataset)
-    groups = dataset.get("PerFrameFunctionalGroupsSequence")
+    kind, groups = str(whole.find("SOPClassUID")), dataset.get("PerFrameFunctionalGroupsSequence")
+    if kind == _SEGMENTATION:
+        problem = "segmentations (Modality SEG) are not read: their frames belong to several segments"
+        return [_describe(path, 0, whole, whole, problem)]
     if groups:
         if len(groups) != frames:
             raise SeriesError(
@@ -210,7 +213,7 @@ def _frames_of(path: Path, dataset: Dataset, frames: int) -> list[Slice]:
                 f"{tag_name('NumberOfFrames')} is {frames}; export the file again"
             )
         return [_describe(path, k, Header(dataset, k), whole, "") for k in range(frames)]
-    if str(whole.find("SOPClassUID")) == _DOSE:
+    if kind == _DOSE:
         positions = _dose_positions(whole, frames)
         return [_describe(path, k, whole, whole, "", positions[k]) for k in range(frames)]
     problem = (
@@ -245,9 +248,7 @@ def _describe(
     kind = str(whole.find("SOPClassUID"))
     place = vector(header, "ImagePositionPatient", 3) or () if position is None else tuple(map(float, position))
     photometric = whole.code("PhotometricInterpretation")
-    if kind == _SEGMENTATION:
-        problem = "segmentations (Modality SEG) are not read: their frames belong to several segments"
-    elif not problem and whole.integer("SamplesPerPixel", default=1) != 1:
+    if not problem and whole.integer("SamplesPerPixel", default=1) != 1:
         problem = (
             f"{tag_name('SamplesPerPixel')} expects 1: colour images are no volume; "
             f"read them one by one with mediml.imaging.read_image or read_frames"

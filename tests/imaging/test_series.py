@@ -10,7 +10,7 @@ from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from mediml.imaging import DicomError, SeriesError, list_series, read_series
+from mediml.imaging import DicomError, SeriesError, assemble, list_series, read_series
 
 AXIAL, CORONAL, SAGITTAL = (1, 0, 0, 0, 1, 0), (1, 0, 0, 0, 0, -1), (0, 1, 0, 0, 0, -1)
 OBLIQUE = (0.8, 0.6, 0.0, -0.48, 0.64, -0.6)
@@ -246,7 +246,7 @@ def test_one_place_only(scanner):
 
 def test_tilted_gantry(scanner):
     angle = np.radians(20)
-    scanner.stack(6, step=(0, 2.5 * np.tan(angle), 2.5), shape=(9, 5))
+    paths = scanner.stack(6, step=(0, 2.5 * np.tan(angle), 2.5), shape=(9, 5))
     with pytest.raises(SeriesError, match=r"\(0020,0037\): .* 20\.0 degrees off .*; pass tilt=\"resample\""):
         read_series(scanner.folder)
     volume = read_series(scanner.folder, tilt="resample")
@@ -257,7 +257,8 @@ def test_tilted_gantry(scanner):
     inside = (~volume.padding).sum(axis=(1, 2))
     assert inside[0] == 9 * 5 and (inside[1:] == 8 * 5).all()  # a shifted plane loses the row that has no neighbour
     check_places(volume)
-    assert set(np.unique(volume.stored)) <= set(np.unique(np.concatenate([x.ravel() for x in volume.stored])))
+    files = {int(number) for path in paths for number in pydicom.dcmread(path).pixel_array.ravel()}
+    assert set(volume.stored.ravel().tolist()) <= files  # numbers of the files, not means of two
 
 
 def test_tilt_towards_the_front_and_the_side(scanner):
@@ -492,6 +493,48 @@ def test_hundreds_of_slices(scanner):
     check_places(volume)
 
 
+def test_a_shifted_plane_keeps_its_padding(scanner):
+    paths = scanner.stack(3, step=(0, 1.0, 2.5), shape=(6, 4), PixelPaddingValue=-2000)
+    for path in paths:
+        dataset = pydicom.dcmread(path)
+        pixels = dataset.pixel_array.copy()
+        pixels[2, 1] = -2000
+        dataset.PixelData = pixels.tobytes()
+        dataset.save_as(path)
+    volume = read_series(scanner.folder, tilt="resample")
+    assert volume.shape == (3, 7, 4)
+    # Shifted by half a row, two rows touch the padded pixel; by one row, only one does.
+    assert [np.argwhere(plane[1:-1]).tolist() for plane in volume.padding[:, :, 1:2]] == [
+        [[1, 0]],
+        [[1, 0], [2, 0]],
+        [[2, 0]],
+    ]
+    check_places(volume)
+
+
+def test_no_folder_of_everything(scanner, monkeypatch):
+    scanner.stack(3)
+    monkeypatch.setattr("mediml.imaging.scan.MAX_FILES", 2)
+    with pytest.raises(SeriesError, match="more than 2 files"):
+        read_series(scanner.folder)
+
+
+def test_random_damage_gives_our_error_or_a_volume(scanner):
+    paths, source = scanner.stack(3, shape=(2, 2)), np.random.default_rng(5)
+    good = paths[1].read_bytes()
+    refused = 0
+    for _ in range(300):
+        damaged = bytearray(good)
+        for place in source.integers(132, len(good), source.integers(1, 6)):
+            damaged[place] = source.integers(256)
+        paths[1].write_bytes(damaged)
+        try:
+            read_series(scanner.folder)
+        except DicomError:
+            refused += 1
+    assert 100 < refused < 300
+
+
 def enhanced(build_dataset, positions, orientation=AXIAL, shape=(4, 3), **changes):
     """An enhanced multi-frame object: places and slopes in the functional groups of its frames."""
     frames = np.zeros((len(positions), *shape), np.int16)
@@ -545,6 +588,34 @@ def test_enhanced_multiframe_refusals(tmp_path, build_dataset):
         read_series(path)
 
 
+def test_enhanced_multiframe_of_two_times(tmp_path, build_dataset):
+    path = tmp_path / "x"
+    dataset = enhanced(build_dataset, [(0, 0, z) for z in (0, 1, 2)] * 2)
+    for k, group in enumerate(dataset.PerFrameFunctionalGroupsSequence):
+        content = Dataset()
+        content.TemporalPositionIndex = 1 + k // 3
+        group.FrameContentSequence = Sequence([content])
+    dataset.save_as(path, enforce_file_format=True)
+    assert [each.detail for each in list_series(path)] == [
+        "Temporal Position Index (0020,9128) 1",
+        "Temporal Position Index (0020,9128) 2",
+    ]
+    volume = read_series(path, series=1)
+    slopes = next(step for step in volume.account if step.code == "rescaled_by_plane").values
+    assert volume.shape == (3, 4, 3) and slopes == {"low": 0.2, "high": 0.3}  # frames 4 to 6
+
+
+def test_two_multiframe_files_of_one_series(tmp_path, build_dataset, monkeypatch):
+    for name, positions in (("a", (0, 2, 4)), ("b", (1, 3, 5))):
+        dataset = enhanced(build_dataset, [(0, 0, z) for z in positions])
+        dataset.save_as(tmp_path / name, enforce_file_format=True)
+    opened = []
+    original = assemble.open_dataset
+    monkeypatch.setattr(assemble, "open_dataset", lambda path: (opened.append(path.name), original(path))[1])
+    check_places(read_series(tmp_path), 0.1)
+    assert opened == ["a", "b"]  # each parsed once, though their planes alternate
+
+
 def test_frames_without_places_are_no_volume(tmp_path, build_dataset):
     dataset = build_dataset(np.zeros((3, 2, 2), np.uint8), NumberOfFrames=3, SeriesInstanceUID="1", Modality="XA",
                             ImagePositionPatient=["0", "0", "0"], ImageOrientationPatient=text(AXIAL),
@@ -560,6 +631,7 @@ def test_frames_without_places_are_no_volume(tmp_path, build_dataset):
         ("emri_small.dcm", r"\(5200,9230\) is missing"),
         ("examples_ybr_color.dcm", "frames have no places"),
         ("liver.dcm", "segmentations"),
+        ("liver_1frame.dcm", "segmentations"),
         ("CT_small.dcm", "one slice alone"),
         ("rtdose_1frame.dcm", "one slice alone|expects one offset"),
     ],
