@@ -72,11 +72,11 @@ def test_presets_are_for_hounsfield_units(show, volume, image):
     assert show(volume).evaluate(names) == [
         "file's window 40/400",
         "file's window −600/1500",
+        "full range",
         "lung −600/1500",
         "mediastinum 40/400",
         "bone 400/1800",
         "brain 40/80",
-        "full range",
     ]
     assert show(image).evaluate(names) == ["file's window 50/101", "full range"]
 

@@ -136,6 +136,7 @@ class Viewer {
     pane.number = element("output");
     pane.bar = element("div", { className: "slices" }, pane.name_);
     if (pane.count > 1) pane.bar.append(pane.slider, pane.number, pane.play);
+    pane.bar.hidden = this.panes.length === 1 && pane.count === 1;
     if (this.panes.length === 3) {
       pane.enlarge = element("button", { type: "button", textContent: "⤢" });
       pane.enlarge.dataset.label = "enlarge";
@@ -177,7 +178,7 @@ class Viewer {
     this.setView(this.views[0].view);
   }
 
-  /** What can be chosen: the file's own views first, as the file orders them, then presets, then the full range. */
+  /** What can be chosen: the file's own views first, as the file orders them, then the full range, then presets. */
   prepareViews() {
     const { scene, voxels } = this;
     const across = voxels.high - voxels.low;
@@ -189,11 +190,11 @@ class Viewer {
         ? { view, key: "file_table", values: { number: number + 1, entries: view.entries.length } }
         : { view, key: "file_window", values: { center: formatted(view.center), width: formatted(view.width), name: view.explanation } },
     );
+    this.views.push({ view: full, key: "full_range", values: {} });
     for (const [name, preset] of Object.entries(scene.presets)) {
       const values = { center: formatted(preset.center), width: formatted(preset.width) };
       this.views.push({ view: { kind: "window", ...preset }, key: `preset_${name}`, values });
     }
-    this.views.push({ view: full, key: "full_range", values: {} });
   }
 
   nameViews() {
