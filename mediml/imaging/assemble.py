@@ -1,7 +1,6 @@
 """Decoding slices one after the other into the arrays of a volume."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ from pydicom.dataset import Dataset
 from mediml.imaging.dicom import read_dataset_image, read_image
 from mediml.imaging.frames import open_dataset
 from mediml.imaging.header import tag_name
-from mediml.imaging.image import Image, Step
+from mediml.imaging.image import Image, LookupView, Step, WindowView
 from mediml.imaging.scan import SeriesError, Slice
 from mediml.imaging.stack import Grid
 from mediml.imaging.volume import Volume, vector3
@@ -21,25 +20,27 @@ __all__ = ["assemble", "read_slice"]
 _OF_ONE_IMAGE = {"frame"}
 
 
-def read_slice(each: Slice) -> Image:
+def read_slice(each: Slice, isolated: bool = False) -> Image:
     """The pixels of one slice."""
-    return next(_images([each]))
+    return next(_images([each], isolated))
 
 
-def assemble(slices: list[Slice], grid: Grid, progress: Callable[[int, int], Any] | None = None) -> Volume:
+def assemble(
+    slices: list[Slice], grid: Grid, progress: Callable[[int, int], Any] | None = None, isolated: bool = False
+) -> Volume:
     """The volume of slices whose places on a grid are known.
 
     `directions` and `origin_mm` are those of the first slice; a shear is left to `straighten`.
     """
     first, count = slices[0], len(slices)
     shape = (grid.count, *first.size)
-    order = [int(k) for k in np.argsort(grid.planes)]
+    order = sorted(range(count), key=lambda k: (slices[k].path, slices[k].frame or 0))  # each file is parsed once
     builder = _Builder(shape)
-    for done, (place, image) in enumerate(zip(order, _images([slices[k] for k in order])), 1):
-        builder.add(int(grid.planes[place]), slices[place], image)
+    for done, (k, image) in enumerate(zip(order, _images((slices[k] for k in order), isolated)), 1):
+        builder.add(int(grid.planes[k]), image)
         if progress is not None:
             progress(done, count)
-    builder.fill_gaps()
+    builder.finish()
     rows, columns = first.spacing_mm
     step = Step("multiframe" if first.frame is not None else "series", {"count": count, "step": grid.step_mm})
     return Volume(
@@ -54,30 +55,17 @@ def assemble(slices: list[Slice], grid: Grid, progress: Callable[[int, int], Any
     )
 
 
-def _images(slices: Iterable[Slice]) -> Iterator[Image]:
+def _images(slices: Iterable[Slice], isolated: bool) -> Iterator[Image]:
     """The pictures one at a time; a file of many frames is parsed once."""
     path, dataset = None, Dataset()
     for each in slices:
-        if each.frame is None:
-            image = read_image(each.path)
+        if each.frame is None or isolated:
+            image = read_image(each.path, each.frame, isolated=isolated)
         else:
             if each.path != path:
                 path, dataset = each.path, open_dataset(each.path)
             image = read_dataset_image(dataset, each.frame)
-        if each.scaling is not None:
-            image = _dose(image, each)
         yield image
-
-
-def _dose(image: Image, each: Slice) -> Image:
-    """Dose Grid Scaling (3004,000E) times the stored values (PS3.3, C.8.8.3)."""
-    scaling = each.scaling or 0.0
-    if scaling <= 0:
-        raise SeriesError(f"{tag_name('DoseGridScaling')} is not positive; export the dose again")
-    values = image.stored.astype(np.float64) * scaling
-    steps = [step for step in image.account if step.code not in ("no_rescale", "rescaled")]
-    account = (*steps, Step("dose", {"scaling": scaling}))
-    return replace(image, values=values, units="Gy" if each.dose_in_gray else "arbitrary", account=account)
 
 
 class _Builder:
@@ -85,11 +73,11 @@ class _Builder:
 
     def __init__(self, shape: tuple[int, int, int]):
         self.shape = shape
-        self.images: list[dict[str, Any]] = []
+        self.images: dict[int, dict[str, Any]] = {}
         self.filled = np.zeros(shape[0], bool)
         self.account: list[Step] = []
 
-    def add(self, plane: int, each: Slice, image: Image) -> None:
+    def add(self, plane: int, image: Image) -> None:
         if not self.images:
             self.stored = np.zeros(self.shape, image.stored.dtype)
             self.values = np.zeros(self.shape, image.values.dtype)
@@ -106,12 +94,14 @@ class _Builder:
         if image.padding is not None:
             self.padding[plane] = image.padding
         names = ("modality", "views", "inverted", "facts", "age_years", "account", "doubts")
-        self.images.append({name: getattr(image, name) for name in names})
+        self.images[plane] = {name: getattr(image, name) for name in names}
 
-    def fill_gaps(self) -> None:
+    def finish(self) -> None:
         """Planes without a slice: the lowest measured value, and padding. Then the account of all planes."""
+        self.planes = [self.images[plane] for plane in sorted(self.images)]
         missing = np.flatnonzero(~self.filled)
-        self.account = _account([image["account"] for image in self.images])
+        alike = len({tuple(map(_view_key, image["views"])) for image in self.planes}) == 1
+        self.account = _account([image["account"] for image in self.planes], alike)
         if len(missing):
             measured = ~self.padding
             measured[missing] = False
@@ -123,20 +113,26 @@ class _Builder:
 
     def common(self) -> dict[str, Any]:
         """What all planes share; of the windows, those of the middle plane."""
-        first, middle = self.images[0], self.images[len(self.images) // 2]
-        doubts = dict.fromkeys((step.code, tuple(step.values.items())) for x in self.images for step in x["doubts"])
+        first, middle = self.planes[0], self.planes[len(self.planes) // 2]
+        doubts = dict.fromkeys((step.code, tuple(step.values.items())) for x in self.planes for step in x["doubts"])
         return {
             "units": self.units,
             "modality": first["modality"],
             "views": middle["views"],
             "inverted": first["inverted"],
-            "facts": _shared_facts([image["facts"] for image in self.images]),
+            "facts": _shared_facts([image["facts"] for image in self.planes]),
             "age_years": first["age_years"],
             "doubts": tuple(Step(code, dict(values)) for code, values in doubts),
         }
 
 
-def _account(accounts: list[tuple[Step, ...]]) -> list[Step]:
+def _view_key(view: WindowView | LookupView) -> tuple[Any, ...]:
+    if isinstance(view, WindowView):
+        return (view.center, view.width, view.function)
+    return (view.first, view.bits, view.table.tobytes())
+
+
+def _account(accounts: list[tuple[Step, ...]], views_alike: bool) -> list[Step]:
     """The steps of all planes as the steps of the volume, in the order in which they were done."""
     by_code: dict[str, list[Step]] = {}
     for each in accounts:
@@ -152,7 +148,7 @@ def _account(accounts: list[tuple[Step, ...]]) -> list[Step]:
         elif code == "rescaled" and not alike:
             slopes = [step.values["slope"] for step in steps]
             result.append(Step("rescaled_by_plane", {"low": min(slopes), "high": max(slopes)}))
-        elif code.startswith("view_") and not alike:
+        elif code.startswith("view_") and not views_alike:
             result.append(Step("views_by_plane"))
         else:
             result.append(steps[0])

@@ -75,15 +75,15 @@ class Decoded(NamedTuple):
     photometric: str
 
 
-def needs_worker(data: bytes, described: PixelDescription) -> bool:
+def needs_worker(data: bytes | memoryview, described: PixelDescription) -> bool:
     """Whether only a decoder that can end the process reads these pixels."""
     if described.syntax in _LOSSLESS:
         return True
-    stream = read_codestream(data) if described.syntax == JPEGExtended12Bit else None
+    stream = read_codestream(bytes(data)) if described.syntax == JPEGExtended12Bit else None
     return stream is not None and stream.precision == 12
 
 
-def decode(data: bytes, described: PixelDescription, frame: int) -> Decoded:
+def decode(data: bytes | memoryview, described: PixelDescription, frame: int) -> Decoded:
     """One frame, decoded in this process.
 
     Parameters
@@ -96,6 +96,7 @@ def decode(data: bytes, described: PixelDescription, frame: int) -> Decoded:
     meaning = "YBR_FULL" if described.photometric == "YBR_FULL_422" else described.photometric
     if described.is_native:
         return Decoded(native_values(data, described, frame), meaning)
+    data = bytes(data)  # one compressed stream
     if described.syntax == RLELossless:
         with refusing(_damaged(described)):
             cells = decode_rle(data, described.rows, described.columns, described.samples, described.allocated)
@@ -161,6 +162,10 @@ def _checked_stream(data: bytes, described: PixelDescription) -> Codestream:
         raise DicomError(
             f"{tag_name('PixelData')} holds a picture of {stream.components} components in {stream.tiles} tiles; "
             f"expected {described.samples} ({tag_name('SamplesPerPixel')}) of one kind in at most {_MAX_TILES}"
+        )
+    if len(data) < stream.least_bytes:
+        raise DicomError(
+            f"{tag_name('PixelData')} is cut short: {len(data)} bytes for {stream.rows} × {stream.columns} pixels"
         )
     if stream.precision > described.allocated or (described.syntax in _JPEG and stream.precision not in (8, 12)):
         raise DicomError(

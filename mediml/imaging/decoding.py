@@ -12,7 +12,7 @@ from mediml.imaging.codecs import decode
 from mediml.imaging.dicom import read_content, silent_pydicom
 from mediml.imaging.image import DicomError
 from mediml.imaging.pixels import PixelDescription
-from mediml.imaging.wire import EndOfStreamError, image_to_message, receive, send
+from mediml.imaging.wire import Body, EndOfStreamError, image_to_message, receive, send
 
 try:
     import resource
@@ -41,13 +41,12 @@ def serve() -> None:
         _limit_time()
         try:
             head, body = receive(requests)
+            answer = _answered(head, body)
         except EndOfStreamError:
             return
         except MemoryError:  # the rest of the request is still in the pipe
             send(answers, {"error": _TOO_MUCH_MEMORY}, [])
             return
-        answer = _answered(head, bytes(body))
-        del body
         send(answers, *answer)
 
 
@@ -87,15 +86,17 @@ def _limit_time() -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
 
 
-def _answered(head: dict[str, Any], body: bytes) -> tuple[dict[str, Any], list[Any]]:
+def _answered(head: dict[str, Any], body: Body) -> tuple[dict[str, Any], list[Any]]:
     try:
         if head["job"] == "read":
-            return image_to_message(read_content(body, head["frame"]))
+            return image_to_message(read_content(body.content(), head["frame"]))
         with silent_pydicom():
-            decoded = decode(body, PixelDescription(**head["described"]), 0)
+            decoded = decode(body.content(), PixelDescription(**head["described"]), 0)
         stored = {"dtype": decoded.stored.dtype.name, "shape": decoded.stored.shape}
         return {"stored": stored, "photometric": decoded.photometric}, [decoded.stored]
     except DicomError as error:
         return {"error": str(error)}, []
     except MemoryError:
+        if body.left:
+            raise
         return {"error": _TOO_MUCH_MEMORY}, []

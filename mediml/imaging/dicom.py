@@ -44,6 +44,9 @@ __all__ = [
     "silent_pydicom",
 ]
 
+#: Said of what no other message names: a fault of this package, which `tests/imaging/fuzz.py` looks for.
+UNFORESEEN = "the file is damaged in a way that was not foreseen; export the file again"
+
 _PREAMBLE = 128
 _LOGGERS = ("pydicom", "PIL", "openjpeg", "pylibjpeg")
 _quiet = threading.RLock()
@@ -82,15 +85,15 @@ def read_image(path: str | os.PathLike[str], frame: int | None = None, *, isolat
     --------
     mediml.imaging.worker : the process, its limits, and what they are where the system has none.
     """
-    content = read_bytes(path, DicomError)
-    return worker.read_isolated(content, frame) if isolated else read_content(content, frame)
+    read = worker.read_isolated if isolated else read_content
+    return read(read_bytes(path, DicomError), frame)  # not kept here, where it would be held beside the data set
 
 
 def read_content(content: bytes, frame: int | None = None) -> Image:
     """`read_image` of a file's content, in this process."""
     with only_our_errors():
         dataset = parse(content)
-        del content  # it would be held beside the data set
+        del content
         return read_dataset_image(dataset, frame)
 
 
@@ -114,6 +117,7 @@ def read_dataset_image(dataset: Dataset, frame: int | None = None) -> Image:
 @contextmanager
 def only_our_errors() -> Iterator[None]:
     """Let out nothing but errors of this package, and nothing of the file with them."""
+    reason = ""
     try:
         with silent_pydicom():
             yield
@@ -121,7 +125,11 @@ def only_our_errors() -> Iterator[None]:
         error.__context__ = None  # the error beneath quotes what the file says
         raise
     except MemoryError:
-        raise DicomError("there is not enough memory to read this file") from None
+        reason = "there is not enough memory to read this file"
+    except Exception:
+        reason = UNFORESEEN
+    if reason:  # raised out here, it has no context
+        raise DicomError(reason)
 
 
 def parse(content: bytes) -> Dataset:
@@ -143,6 +151,7 @@ def parse(content: bytes) -> Dataset:
             return _parse_deflated(content, meta)
         dataset = pydicom.dcmread(BoundedReader(content, DicomError))
         len(dataset)
+        dataset.buffer = None  # nothing is read later, and it holds the file
     return dataset
 
 

@@ -18,6 +18,9 @@ from mediml.imaging.terms import MODALITIES, PET_UNITS, RESCALE_TYPES, WINDOW_EX
 
 __all__ = ["is_inverted", "modality_values", "padding", "views"]
 
+#: Rows that are rescaled together, so that the memory of a large picture's intermediate values is bounded.
+_ROWS = 256
+
 #: Physical values and their unit.
 Modality = tuple[NDArray[Any], str]
 
@@ -44,12 +47,14 @@ def modality_values(header: Header, stored: NDArray[Any], account: list[Step], d
 
 def _linear(stored: NDArray[Any], slope: float, intercept: float, dtype: type[np.floating[Any]]) -> NDArray[Any]:
     """slope · stored + intercept, in float64; refused where that is beyond the numbers of `dtype`."""
-    values = stored.astype(np.float64)
+    values = np.empty(stored.shape, dtype)
+    finite = True
     with np.errstate(over="ignore", invalid="ignore"):
-        values *= slope
-        values += intercept
-        values = values.astype(dtype, copy=False)
-    if not np.isfinite(values).all() and (stored.dtype.kind != "f" or np.isfinite(stored).all()):
+        for first in range(0, len(stored), _ROWS):
+            part = stored[first : first + _ROWS]
+            values[first : first + _ROWS] = part.astype(np.float64) * slope + intercept
+            finite &= bool((np.isfinite(values[first : first + _ROWS]) | ~np.isfinite(part)).all())
+    if not finite:
         raise DicomError(f"{tag_name('RescaleSlope')} is {slope:g}, which gives values beyond all numbers")
     return values
 

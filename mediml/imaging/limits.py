@@ -31,7 +31,7 @@ MAX_PIXELS = 40_000_000
 MAX_SAMPLES = 80_000_000
 
 #: Above this a file is a long multi-frame object, which is not read whole: while it is parsed it is held twice.
-MAX_FILE_BYTES = 400 * 2**20
+MAX_FILE_BYTES = 256 * 2**20
 
 #: The same for what a deflated data set becomes.
 MAX_INFLATED_BYTES = 256 * 2**20

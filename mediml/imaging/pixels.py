@@ -95,6 +95,8 @@ class PixelDescription:
 def describe(dataset: Dataset, header: Header) -> PixelDescription:
     """The description of a data set's pixels; a `DicomError` that names the attribute where it cannot be right."""
     keyword = _element(dataset)
+    with refusing(f"{tag_name(keyword)} is damaged; export the file again"):
+        words = dataset[keyword].VR == "OW"
     encoding = UID(str(getattr(dataset, "file_meta", {}).get("TransferSyntaxUID", "")))
     if encoding not in AllTransferSyntaxes:
         raise DicomError(f"{tag_name('TransferSyntaxUID')} is missing or unknown: it says how the pixels are encoded")
@@ -130,7 +132,7 @@ def describe(dataset: Dataset, header: Header) -> PixelDescription:
         high_bit,
         representation == 1,
         frame_count(header),
-        dataset[keyword].VR == "OW",
+        words,
     )
 
 
@@ -181,21 +183,22 @@ def _bits(header: Header, keyword: str) -> tuple[int, int, int]:
     return allocated, bits, high_bit
 
 
-def encoded_frame(dataset: Dataset, described: PixelDescription, frame: int, doubts: list[Step]) -> bytes:
+def encoded_frame(dataset: Dataset, described: PixelDescription, frame: int, doubts: list[Step]) -> bytes | memoryview:
     """The bytes of one frame: as they are in a native file, one compressed stream in others."""
-    data = dataset[described.keyword].value
+    with refusing(f"{tag_name(described.keyword)} is damaged; export the file again"):
+        data = dataset[described.keyword].value
     if not isinstance(data, bytes) or not data:
         raise DicomError(f"{tag_name(described.keyword)} is empty; export the file again")
     if described.is_native:
         return _native_frame(data, described, frame, doubts)
-    offsets = None
-    if "ExtendedOffsetTable" in dataset and "ExtendedOffsetTableLengths" in dataset:
-        offsets = (dataset.ExtendedOffsetTable, dataset.ExtendedOffsetTableLengths)
     with refusing(f"{tag_name('PixelData')}: its frames cannot be told apart; export the file again"):
+        offsets = None
+        if "ExtendedOffsetTable" in dataset and "ExtendedOffsetTableLengths" in dataset:
+            offsets = (dataset.ExtendedOffsetTable, dataset.ExtendedOffsetTableLengths)
         return get_frame(data, frame, number_of_frames=described.frames, extended_offsets=offsets)
 
 
-def _native_frame(data: bytes, described: PixelDescription, frame: int, doubts: list[Step]) -> bytes:
+def _native_frame(data: bytes, described: PixelDescription, frame: int, doubts: list[Step]) -> bytes | memoryview:
     expected = -(-described.frames * described.frame_bits // 8)
     if len(data) < expected:
         raise DicomError(
@@ -213,10 +216,10 @@ def _native_frame(data: bytes, described: PixelDescription, frame: int, doubts: 
     if described.words and described.allocated == 8 and described.encoding == ExplicitVRBigEndian:
         pairs = np.frombuffer(data[first & ~1 : (last + 1) & ~1].ljust(2, b"\0"), ">u2")
         return pairs.astype("<u2").tobytes()[first & 1 :][: last - first]
-    return data[first:last]
+    return memoryview(data)[first:last]
 
 
-def native_values(data: bytes, described: PixelDescription, frame: int) -> NDArray[Any]:
+def native_values(data: bytes | memoryview, described: PixelDescription, frame: int) -> NDArray[Any]:
     """Stored values of a frame that is not compressed: shape (rows, columns) or (rows, columns, 3)."""
     size = described.rows * described.columns * described.samples
     if described.allocated == 1:  # packed from the lowest bit on, across the borders of frames (PS3.5, 8.2)

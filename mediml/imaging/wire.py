@@ -8,7 +8,6 @@ hands of the file that it decodes.
 
 import json
 import struct
-from collections.abc import Callable
 from math import prod
 from typing import Any, BinaryIO
 
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from mediml.imaging.image import Image, LookupView, Step, WindowView
 from mediml.imaging.limits import MAX_FILE_BYTES, MAX_SAMPLES
 
-__all__ = ["EndOfStreamError", "image_from_message", "image_to_message", "receive", "send"]
+__all__ = ["Body", "EndOfStreamError", "image_from_message", "image_to_message", "receive", "send"]
 
 _HEAD_BYTES = 2**20
 #: A file, or an image: stored and physical values of 4 and 8 bytes, and its padding.
@@ -58,29 +57,52 @@ def _flat(part: Any) -> Any:
     return np.ascontiguousarray(part).reshape(-1).view(np.uint8).data if isinstance(part, np.ndarray) else part
 
 
-def receive(stream: BinaryIO) -> tuple[dict[str, Any], memoryview]:
-    """Read one message."""
-    head_length, body_length = _LENGTHS.unpack(_exactly(stream, _LENGTHS.size))
+class Body:
+    """What follows the head of a message, read as it is asked for."""
+
+    def __init__(self, stream: BinaryIO, length: int):
+        self._stream, self.left = stream, length
+
+    def content(self) -> bytes:
+        """All of it."""
+        length, self.left = self.left, 0
+        content = self._stream.read(length)
+        if len(content) < length:
+            raise EndOfStreamError
+        return content
+
+    def array(self, described: Any) -> Any:
+        """The next array, or None where `described` is."""
+        if described is None:
+            return None
+        dtype, shape = described["dtype"], tuple(described["shape"])
+        if dtype not in _DTYPES or not all(isinstance(n, int) and n >= 0 for n in shape):
+            raise EndOfStreamError
+        length = prod(shape) * np.dtype(dtype).itemsize
+        if length > self.left:
+            raise EndOfStreamError
+        array = np.empty(shape, dtype)
+        if length and self._stream.readinto(_flat(array)) < length:  # type: ignore[attr-defined]
+            raise EndOfStreamError
+        self.left -= length
+        return array
+
+
+def receive(stream: BinaryIO) -> tuple[dict[str, Any], Body]:
+    """Read the head of one message."""
+    lengths = stream.read(_LENGTHS.size)
+    if len(lengths) < _LENGTHS.size:
+        raise EndOfStreamError
+    head_length, body_length = _LENGTHS.unpack(lengths)
     if head_length > _HEAD_BYTES or body_length > _BODY_BYTES:
         raise EndOfStreamError
     try:
-        head = json.loads(bytes(_exactly(stream, head_length)))
+        head = json.loads(stream.read(head_length))
     except ValueError:
         raise EndOfStreamError from None
     if not isinstance(head, dict):
         raise EndOfStreamError
-    return head, _exactly(stream, body_length)
-
-
-def _exactly(stream: BinaryIO, length: int) -> memoryview:
-    """`length` bytes; the buffer grows with what arrives, whatever was announced."""
-    buffer = bytearray()
-    while len(buffer) < length:
-        part = stream.read(min(length - len(buffer), 2**24))
-        if not part:
-            raise EndOfStreamError
-        buffer += part
-    return memoryview(buffer)
+    return head, Body(stream, body_length)
 
 
 def image_to_message(image: Image) -> tuple[dict[str, Any], list[NDArray[Any]]]:
@@ -107,33 +129,13 @@ def image_to_message(image: Image) -> tuple[dict[str, Any], list[NDArray[Any]]]:
     return head, arrays
 
 
-def unpacker(body: memoryview) -> Callable[[Any], Any]:
-    """A function that takes one array after the other out of a body."""
-    position = 0
-
-    def unpacked(described: Any) -> Any:
-        nonlocal position
-        if described is None:
-            return None
-        dtype, shape = described["dtype"], tuple(described["shape"])
-        if dtype not in _DTYPES or not all(isinstance(n, int) and n >= 0 for n in shape):
-            raise EndOfStreamError
-        first, position = position, position + prod(shape) * np.dtype(dtype).itemsize
-        if position > len(body):
-            raise EndOfStreamError
-        return np.frombuffer(body[first:position], dtype).reshape(shape).copy()
-
-    return unpacked
-
-
-def image_from_message(head: dict[str, Any], body: memoryview) -> Image:
+def image_from_message(head: dict[str, Any], body: Body) -> Image:
     """The image of `image_to_message`."""
-    unpacked = unpacker(body)
     fields = {name: head[name] for name in _PLAIN}
     fields |= {name: _tuple(fields[name]) for name in ("spacing_mm", "orientation", "origin_mm")}
-    fields |= {name: unpacked(head[name]) for name in ("stored", "values", "padding")}
+    fields |= {name: body.array(head[name]) for name in ("stored", "values", "padding")}
     fields["views"] = tuple(
-        LookupView(view["first"], unpacked(view["table"]), view["bits"]) if "table" in view else WindowView(**view)
+        LookupView(view["first"], body.array(view["table"]), view["bits"]) if "table" in view else WindowView(**view)
         for view in head["views"]
     )
     for name in ("account", "doubts"):

@@ -27,7 +27,7 @@ from typing import Any
 from mediml.imaging.codecs import Decoded
 from mediml.imaging.image import DicomError, Image
 from mediml.imaging.pixels import PixelDescription
-from mediml.imaging.wire import EndOfStreamError, image_from_message, receive, send, unpacker
+from mediml.imaging.wire import Body, EndOfStreamError, image_from_message, receive, send
 
 __all__ = ["START_SECONDS", "WALL_SECONDS", "Worker", "close", "deaths", "decode_isolated", "read_isolated"]
 
@@ -57,53 +57,51 @@ class Worker:
         self._process: subprocess.Popen[bytes] | None = None
         self._owner = os.getpid()
 
-    def ask(self, head: dict[str, Any], body: bytes, answer: Callable[[dict[str, Any], memoryview], Any]) -> Any:
+    def ask(
+        self, head: dict[str, Any], content: bytes | memoryview, answer: Callable[[dict[str, Any], Body], Any]
+    ) -> Any:
         """Send one request; what `answer` makes of the reply, or a `DicomError`."""
         if self._owner != os.getpid():  # after a fork: the pipes belong to the parent
             self._lock, self._process, self._owner = threading.Lock(), None, os.getpid()
         with self._lock:
+            process = self._running()
+            late = threading.Event()
+            clock = threading.Timer(self.wall_seconds, _stop, (process, late))
+            clock.daemon = True
+            clock.start()
             try:
-                reply, arrays = self._exchange(head, body)
-                if "error" not in reply:
-                    return answer(reply, arrays)
-            except (
-                EndOfStreamError,
-                KeyError,
-                TypeError,
-                ValueError,
-                AttributeError,
-            ):  # ended, or no longer to be trusted
+                return self._exchange(process, head, content, answer)
+            except DicomError:  # its own
+                raise
+            except (EndOfStreamError, OSError, KeyError, TypeError, ValueError, AttributeError):
+                self.deaths += 1
                 self._kill()
-                raise DicomError("the process that decodes gave no proper answer; the file is damaged") from None
             except BaseException:
                 self._kill()  # what it would still answer belongs to this request
                 raise
-        raise DicomError(str(reply["error"]))
+            finally:
+                clock.cancel()
+        if late.is_set():
+            raise DicomError(f"the file takes more than {self.wall_seconds:g} s to decode")
+        raise DicomError(
+            "the process that decodes ended: the file is damaged, or needs more time or memory than it may have"
+        )
 
-    def _exchange(self, head: dict[str, Any], body: bytes) -> tuple[dict[str, Any], memoryview]:
-        process = self._running()
-        late = threading.Event()
-
-        def stop() -> None:
-            late.set()
-            process.kill()
-
-        clock = threading.Timer(self.wall_seconds, stop)
-        clock.daemon = True
-        clock.start()
-        try:
-            send(process.stdin, head, [body])  # type: ignore[arg-type]
-            return receive(process.stdout)  # type: ignore[arg-type]
-        except (EndOfStreamError, OSError):
-            self.deaths += 1
-            self._kill()
-            if late.is_set():
-                raise DicomError(f"the file takes more than {self.wall_seconds:g} s to decode") from None
-            raise DicomError(
-                "the process that decodes ended: the file is damaged, or needs more time or memory than it may have"
-            ) from None
-        finally:
-            clock.cancel()
+    @staticmethod
+    def _exchange(
+        process: "subprocess.Popen[bytes]",
+        head: dict[str, Any],
+        content: bytes | memoryview,
+        answer: Callable[[dict[str, Any], Body], Any],
+    ) -> Any:
+        send(process.stdin, head, [content])  # type: ignore[arg-type]
+        reply, body = receive(process.stdout)  # type: ignore[arg-type]
+        if "error" in reply:
+            raise DicomError(str(reply["error"]))
+        result = answer(reply, body)
+        if body.left:
+            raise EndOfStreamError
+        return result
 
     def _running(self) -> "subprocess.Popen[bytes]":
         if self._process is not None and self._process.poll() is None:
@@ -137,6 +135,11 @@ class Worker:
         with self._lock:
             if self._owner == os.getpid():
                 self._kill()
+
+
+def _stop(process: "subprocess.Popen[bytes]", late: threading.Event) -> None:
+    late.set()
+    process.kill()
 
 
 def _start() -> "subprocess.Popen[bytes]":
@@ -178,11 +181,11 @@ def read_isolated(content: bytes, frame: int | None) -> Image:
     return image
 
 
-def decode_isolated(data: bytes, described: PixelDescription) -> Decoded:
+def decode_isolated(data: bytes | memoryview, described: PixelDescription) -> Decoded:
     """`mediml.imaging.codecs.decode` of one compressed frame in the other process."""
 
-    def answer(head: dict[str, Any], body: memoryview) -> Decoded:
-        decoded = Decoded(unpacker(body)(head["stored"]), str(head["photometric"]))
+    def answer(head: dict[str, Any], body: Body) -> Decoded:
+        decoded = Decoded(body.array(head["stored"]), str(head["photometric"]))
         if decoded.stored.shape != described.shape:
             raise EndOfStreamError
         return decoded
