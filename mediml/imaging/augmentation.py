@@ -5,6 +5,7 @@ class while a network is trained, without masks, millimetres or mirrors, and man
 Taught in lesson 03, Preprocessing.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -77,6 +78,10 @@ class PairedAugmentation:
         to it.
     fill : float or None
         What comes from outside. See `move`.
+
+    References
+    ----------
+    Taught in lesson 03, Preprocessing.
     """
 
     rotation_rad: float = 0.17
@@ -141,28 +146,31 @@ class PairedAugmentation:
         pixels, labels = checked_pair("PairedAugmentation", image, mask)
         axes = pixels.ndim
         x = as_floats("PairedAugmentation", pixels)
-        drawn = iter(generator.uniform(-1, 1, 3 * axes + 7))
+        drawn = iter(generator.uniform(-1, 1, 3 * axes + 6).tolist())
         field_seed, noise_seed = generator.integers(2**63, size=2)
         mirrored = [next(drawn) < 0 for _ in range(axes)]
-        angles = [next(drawn) * self.rotation_rad for _ in range(axes)]
-        shifts = [next(drawn) * self.shift_mm for _ in range(axes)]
+        angles = tuple(next(drawn) * self.rotation_rad for _ in range(axes))
+        shifts = tuple(next(drawn) * self.shift_mm for _ in range(axes))
         done: dict[str, Any] = {
-            "rotation_rad": angles[0] if axes == 2 else tuple(angles),
+            "rotation_rad": angles[0] if axes == 2 else angles,
             "scale": 1 + next(drawn) * self.scale,
-            "shift_mm": tuple(shifts),
+            "shift_mm": shifts,
             "elastic_mm": abs(next(drawn)) * self.elastic_mm,
-            "gamma": float(np.exp(next(drawn) * self.gamma)),
+            "gamma": math.exp(next(drawn) * self.gamma),
             "gain": 1 + next(drawn) * self.gain,
             "offset": next(drawn) * self.offset,
             "noise": abs(next(drawn)) * self.noise,
         }
         flipped = []
-        for axis in self.flip_axes:
-            rules = {"axis_codes": axis_codes, "laterality_matters": self.laterality_matters, "swap": self.swap}
-            turned = flip(x, labels, axis, **rules)  # type: ignore[arg-type]
+        if any(not -axes <= axis < axes for axis in self.flip_axes):
+            raise ValueError(f"PairedAugmentation: flip_axes expects axes from 0 to {axes - 1}, got {self.flip_axes}")
+        for axis in sorted({axis % axes for axis in self.flip_axes}):
+            turned = flip(
+                x, labels, axis, axis_codes=axis_codes, laterality_matters=self.laterality_matters, swap=self.swap
+            )
             if mirrored[axis]:
                 x, labels = turned
-                flipped.append(axis % axes)
+                flipped.append(axis)
         bent = None
         if done["elastic_mm"] > 0:
             source = np.random.default_rng(field_seed)

@@ -42,6 +42,7 @@ def otsu_threshold(image: ArrayLike, bins: int = 256, mask: ArrayLike | None = N
     ----------
     N. Otsu, "A threshold selection method from gray-level histograms", IEEE Trans. Syst. Man Cybern. 9 (1979), 62-66.
     The same as ``skimage.filters.threshold_otsu`` on floating-point images.
+    Taught in lesson 03, Preprocessing.
     """
     (bins,) = whole_per_axis("otsu_threshold", "bins", bins, 1, 2)
     values = measured("otsu_threshold", as_floats("otsu_threshold", image), mask)
@@ -67,9 +68,10 @@ def body_mask(
 
     1. ``image > threshold``
     2. opened by a ball of radius `opening_mm`: parts and bridges thinner than twice that fall away
-    3. the largest connected component, neighbours sharing a side
-    4. holes filled, in each plane of a volume by itself: the lungs are open to the air through the windpipe, but not
+    3. holes filled, in each plane of a volume by itself: the lungs are open to the air through the windpipe, but not
        within one axial slice
+    4. the largest connected component, neighbours sharing a side. After the holes: a ring of scalp counts as the head,
+       though the brain in it has more voxels
 
     ============================  ===================================================================================
     CT                            ``body_mask(volume.values, -500, opening_mm=4, spacing_mm=volume.spacing_mm)``:
@@ -91,7 +93,7 @@ def body_mask(
     spacing_mm : float or sequence of float
         In the order of the axes; without it `opening_mm` counts pixels.
     fill_holes : bool
-        Whether the lungs and other enclosed air belong to the body.
+        Whether the lungs and other enclosed air belong to the body. Without it they are taken out again at the end.
 
     Returns
     -------
@@ -101,6 +103,10 @@ def body_mask(
     ------
     ValueError
         If the shape is not as described, or nothing is left above the threshold.
+
+    References
+    ----------
+    Taught in lesson 03, Preprocessing.
     """
     x = as_floats("body_mask", image)
     if x.ndim not in (2, 3):
@@ -112,7 +118,9 @@ def body_mask(
     body = np.isfinite(x) & (x > limit)
     if opening_mm > 0:
         body = _opened(body, opening_mm, steps)
-    parts, count = ndimage.label(body)
+    planes = body if body.ndim == 3 else body[None]
+    filled = np.stack([ndimage.binary_fill_holes(plane) for plane in planes]).reshape(body.shape)
+    parts, count = ndimage.label(filled)
     if count == 0:
         raise ValueError(
             f"body_mask: image expects a body above {limit:g} that is thicker than twice opening_mm = {opening_mm:g}, "
@@ -120,18 +128,28 @@ def body_mask(
         )
     sizes = np.bincount(parts.ravel())
     sizes[0] = 0
-    body = parts == np.argmax(sizes)
-    if fill_holes:
-        planes = body if body.ndim == 3 else body[None]
-        body = np.stack([ndimage.binary_fill_holes(plane) for plane in planes]).reshape(body.shape)
-    return np.asarray(body, np.bool_)
+    largest = parts == np.argmax(sizes)
+    return np.asarray(largest if fill_holes else largest & body, np.bool_)
 
 
 def _opened(body: NDArray[np.bool_], radius: float, steps: tuple[float, ...]) -> NDArray[np.bool_]:
     """Erosion, then dilation by a ball, through distances between centres of voxels: exact for any spacing."""
-    if body.all():
-        return body
-    core = ndimage.distance_transform_edt(body, steps) > radius
-    if not core.any():
-        return core
-    return np.asarray(ndimage.distance_transform_edt(~core, steps) <= radius)
+    return _within(~_within(~body, radius, steps), radius, steps)
+
+
+def _within(mask: NDArray[np.bool_], radius: float, steps: tuple[float, ...]) -> NDArray[np.bool_]:
+    """Where the mask is at most `radius` away.
+
+    The squared distance, along one axis after the other: d2(i) = min_k d2(i + k) + (k * step)^2. Only |k| * step up to
+    the radius matter, which makes it several times as fast as a full distance transform.
+    """
+    squared = np.where(mask, np.float32(0), np.float32(np.inf))
+    for axis, step in enumerate(steps):
+        before = np.moveaxis(squared, axis, 0)
+        after = before.copy()
+        for k in range(1, min(int(radius / step * (1 + 1e-6)), len(before) - 1) + 1):
+            further = np.float32((k * step) ** 2)
+            np.minimum(after[k:], before[:-k] + further, out=after[k:])
+            np.minimum(after[:-k], before[k:] + further, out=after[:-k])
+        squared = np.moveaxis(after, 0, axis)
+    return np.asarray(squared <= np.float32((radius * (1 + 1e-6)) ** 2))

@@ -65,6 +65,10 @@ def resize(image: ArrayLike, shape: Sequence[int], order: int = 1, anti_alias: b
     Notes
     -----
     The same as ``skimage.transform.resize(image, shape, order, mode="edge", clip=False, preserve_range=True)``.
+
+    References
+    ----------
+    Taught in lesson 03, Preprocessing.
     """
     x, axes = _described("resize", image, len(shape))
     sizes = whole_per_axis("resize", "shape", shape, axes, 1)
@@ -108,6 +112,10 @@ def resample(
     See Also
     --------
     resample_image, resample_volume : keep the origin right, too.
+
+    References
+    ----------
+    Taught in lesson 03, Preprocessing.
     """
     x, axes = _described("resample", values, len(spacing_mm))
     sizes, factors = _new_grid("resample", x.shape[:axes], spacing_mm, new_spacing_mm)
@@ -150,6 +158,10 @@ def resample_mask(
     ------
     ValueError
         If the mask is neither whole numbers nor booleans, or another argument is not as described.
+
+    References
+    ----------
+    Taught in lesson 03, Preprocessing.
     """
     labels = _labels("resample_mask", mask, len(spacing_mm))
     sizes, factors = _new_grid("resample_mask", labels.shape, spacing_mm, new_spacing_mm)
@@ -200,6 +212,10 @@ def resample_volume(
     ------
     ValueError
         As of `resample`.
+
+    References
+    ----------
+    Taught in lesson 03, Preprocessing.
     """
     sizes, factors = _new_grid("resample_volume", volume.shape, volume.spacing_mm, spacing_mm)
     plane, row, column = (step * factor for step, factor in zip(volume.spacing_mm, factors))
@@ -245,6 +261,14 @@ def _first(shape: Sequence[int], sizes: Sequence[int], factors: Sequence[float])
     return [(old - 1) / 2 - (new - 1) / 2 * factor for old, new, factor in zip(shape, sizes, factors)]
 
 
+def _nearest(shape: Sequence[int], sizes: Sequence[int], factors: Sequence[float]) -> tuple[NDArray[np.intp], ...]:
+    """An index of the nearest old pixels. Half-way between two it is the later one, whatever the rounding."""
+    places = [
+        start + np.arange(new) * factor for start, new, factor in zip(_first(shape, sizes, factors), sizes, factors)
+    ]
+    return np.ix_(*(np.clip(np.floor(at + 0.5 + 1e-9).astype(np.intp), 0, old - 1) for at, old in zip(places, shape)))
+
+
 def _interpolate(
     function: str, x: NDArray[Any], sizes: tuple[int, ...], factors: Sequence[float], order: int, anti_alias: bool
 ) -> NDArray[Any]:
@@ -259,6 +283,8 @@ def _interpolate(
     if anti_alias:
         sigma = [max(0.0, (factor - 1) / 2) for factor in factors]
         x = ndimage.gaussian_filter(x, sigma, mode="nearest") if any(sigma) else x
+    if order == 0:
+        return x[_nearest(x.shape, sizes, factors)]
     result: NDArray[Any] = np.empty(sizes, x.dtype)
     ndimage.affine_transform(x, np.asarray(factors), first, sizes, result, order, mode="nearest")
     return result
@@ -270,11 +296,7 @@ def _interpolate_labels(
     if order not in (0, 1):
         raise ValueError(f"{function}: order expects 0 or 1 for labels, got {order}")
     if order == 0:
-        nearest = []
-        for first, factor, old, new in zip(_first(labels.shape, sizes, factors), factors, labels.shape, sizes):
-            # Half-way between two voxels the later one, as everywhere along the axis, whatever the rounding.
-            nearest.append(np.clip(np.floor(first + np.arange(new) * factor + 0.5 + 1e-9).astype(int), 0, old - 1))
-        return labels[np.ix_(*nearest)]
+        return labels[_nearest(labels.shape, sizes, factors)]
     present = np.unique(labels)
     chosen, largest = np.full(sizes, present[0], labels.dtype), np.full(sizes, -1.0, np.float32)
     for label in present:
