@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from mediml.imaging import Image, LookupView, WindowView, lookup, reorient, window
+from mediml.imaging.image import Step
 from mediml.viewer import write_viewer
 
 pytestmark = pytest.mark.timeout(120)
@@ -75,7 +76,9 @@ def test_a_lookup_table_and_the_full_range(show, image):
 
 @pytest.mark.parametrize("compress", [True, False])
 def test_the_page_has_the_values(show, build_volume, compress):
-    volume = build_volume((3, 17, 9))
+    stored = np.random.default_rng(5).integers(0, 9000, (3, 17, 9)).astype(np.uint16)
+    values = (stored * np.float64(0.1) - 7).astype(np.float32)  # float32's 0.1 is not JavaScript's
+    volume = build_volume(stored=stored, values=values, account=(Step("rescaled", {"slope": 0.1, "intercept": -7.0}),))
     page = show(volume, compress=compress)
     ours = page.evaluate("viewer.voxels.planes.flatMap((plane) => Array.from(plane, (c) => viewer.voxels.values[c]))")
     assert np.array_equal(np.array(ours).reshape(volume.shape), volume.values)
@@ -155,6 +158,9 @@ def test_labels_lie_where_the_mask_has_them(show, volume):
     orange = 0xFF000000 | 0x00 << 16 | 0x9F << 8 | 0xE6  # #E69F00, opaque
     assert np.array_equal(overlay, np.where(mask[1], orange, 0))
     assert page.evaluate("document.getElementById('labels').textContent") == "Label 12 voxels, 0.02 ml"
+    page.evaluate("document.querySelector('#labels input').click()")
+    page.settle()
+    assert page.evaluate("viewer.panes[0].overlay.pixels.every((pixel) => pixel === 0)")
 
 
 def test_the_histogram_counts_every_value_but_padding(show, image):

@@ -16,11 +16,8 @@ class Viewer {
     this.smooth = true;
     this.opacity = 0.45;
     this.playing = null;
-    this.labelColours = new Uint32Array(256);
-    for (const { label, colour } of scene.labels ?? []) {
-      const parts = [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
-      this.labelColours[label] = packedColour(...parts, 255);
-    }
+    this.hiddenLabels = new Set();
+    this.colourLabels();
   }
 
   async start() {
@@ -84,7 +81,7 @@ class Viewer {
     byId("language").value = language;
     translate(this.texts.words);
     tell(this.texts);
-    if (this.scene.labels) tellLabels(this.scene.labels, (key, values) => this.word(key, values));
+    this.nameLabels();
     this.nameViews();
     for (const pane of this.panes) this.nameSlices(pane);
     this.showPlaying();
@@ -449,6 +446,29 @@ class Viewer {
     else if (event.key.toLowerCase() === "i" && !this.voxels.colour) this.invert();
     else return;
     event.preventDefault();
+  }
+
+  /** Colour of each label in the overlay; 0, which is transparent, for none and for hidden ones. */
+  colourLabels() {
+    this.labelColours = new Uint32Array(256);
+    for (const { label, colour } of this.scene.labels ?? []) {
+      const parts = [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
+      if (!this.hiddenLabels.has(label)) this.labelColours[label] = packedColour(...parts, 255);
+    }
+  }
+
+  showLabel(label, visible) {
+    if (visible) this.hiddenLabels.delete(label);
+    else this.hiddenLabels.add(label);
+    this.colourLabels();
+    this.stale();
+    this.redraw();
+  }
+
+  nameLabels() {
+    if (!this.scene.labels) return;
+    const [word, show] = [(key, values) => this.word(key, values), (label, visible) => this.showLabel(label, visible)];
+    tellLabels(this.scene.labels, this.hiddenLabels, word, show);
   }
 
   /** One pixel on, by keys; the pixel gets the cross-hair. */
