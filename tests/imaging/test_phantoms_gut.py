@@ -134,7 +134,9 @@ def test_single_contrast_is_the_chord_times_the_attenuation(stenosis, monkeypatc
     without = barium_series(2, 3, finding="stenosis", size_mm=40, contrast="single", angles_deg=(0.0,))
     barium = (stenosis.attenuation[0] - without.attenuation[0]) / (0.15 * 0.588 * 0.85)
     assert barium.sum() == pytest.approx(lumen.sum(), rel=0.01)
-    assert np.median(np.abs(barium - lumen)[lumen > 20]) < 0.3
+    smooth = lumen > 20  # the detector blurs: compare what is far from edges
+    assert np.median(np.abs(barium - lumen)[smooth]) < 0.6
+    assert (barium[smooth] / lumen[smooth]).mean() == pytest.approx(1, abs=0.01)
 
 
 def test_the_patient_turns(polyp):

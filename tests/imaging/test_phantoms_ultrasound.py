@@ -1,5 +1,6 @@
 """Ultrasound phantoms against physics: speckle statistics, contrast in decibels, beam, attenuation, geometry."""
 
+import itertools
 import math
 
 import numpy as np
@@ -156,7 +157,7 @@ def test_organs_have_their_order_of_brightness(organ):
         "superficial": ("gland", "fat"),
     }[organ]
     grey = [picture.image.values[picture.masks[name]].mean() for name in names]
-    assert all(bright > dark + 8 for bright, dark in zip(grey[:-1], grey[1:]))
+    assert all(bright > dark + 8 for bright, dark in itertools.pairwise(grey))
     covered = sum(mask.astype(int) for mask in picture.masks.values())
     np.testing.assert_array_equal(covered == 1, ~picture.image.padding)  # each pixel is one tissue
 
