@@ -184,7 +184,7 @@ def resample_image(image: Image, spacing_mm: float | Sequence[float], order: int
         origin = None  # the first pixel was moved, and it is not known in which direction
     pixels = _placed("resample_image", image, sizes, factors, order, anti_alias)
     spacing = (steps[0], steps[1])
-    account = _told(image, spacing)
+    account = _told(image.account, image.spacing_mm, spacing)
     return replace(
         image, **pixels, spacing_mm=spacing, aspect=spacing[0] / spacing[1], origin_mm=origin, account=account
     )
@@ -226,12 +226,17 @@ def resample_volume(
     x, y, z, _ = volume.affine @ (*_first(volume.shape, sizes, factors), 1)
     pixels = _placed("resample_volume", volume, sizes, factors, order, anti_alias)
     spacing, origin = (plane, row, column), (float(x), float(y), float(z))
-    return replace(volume, **pixels, spacing_mm=spacing, origin_mm=origin, account=_told(volume, spacing))
+    return replace(
+        volume,
+        **pixels,
+        spacing_mm=spacing,
+        origin_mm=origin,
+        account=_told(volume.account, volume.spacing_mm, spacing),
+    )
 
 
-def _told(image: Image | Volume, spacing: Sequence[float]) -> tuple[Step, ...]:
-    assert image.spacing_mm is not None
-    return (*image.account, Step("resampled", {"before": times(image.spacing_mm), "after": times(spacing)}))
+def _told(account: tuple[Step, ...], before: Sequence[float], after: Sequence[float]) -> tuple[Step, ...]:
+    return (*account, Step("resampled", {"before": times(before), "after": times(after)}))
 
 
 def _described(function: str, image: ArrayLike, axes: int) -> tuple[NDArray[Any], int]:
