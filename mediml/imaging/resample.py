@@ -27,7 +27,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from mediml.imaging.arrays import as_floats, per_axis, whole_per_axis
-from mediml.imaging.image import Image
+from mediml.imaging.image import Image, Step, times
 from mediml.imaging.volume import Volume
 
 __all__ = ["resample", "resample_image", "resample_mask", "resample_volume", "resize", "resize_mask"]
@@ -65,6 +65,10 @@ def resize(image: ArrayLike, shape: Sequence[int], order: int = 1, anti_alias: b
     Notes
     -----
     The same as ``skimage.transform.resize(image, shape, order, mode="edge", clip=False, preserve_range=True)``.
+
+    References
+    ----------
+    Taught in lesson 03, Preprocessing.
     """
     x, axes = _described("resize", image, len(shape))
     sizes = whole_per_axis("resize", "shape", shape, axes, 1)
@@ -108,6 +112,10 @@ def resample(
     See Also
     --------
     resample_image, resample_volume : keep the origin right, too.
+
+    References
+    ----------
+    Taught in lesson 03, Preprocessing.
     """
     x, axes = _described("resample", values, len(spacing_mm))
     sizes, factors = _new_grid("resample", x.shape[:axes], spacing_mm, new_spacing_mm)
@@ -150,6 +158,10 @@ def resample_mask(
     ------
     ValueError
         If the mask is neither whole numbers nor booleans, or another argument is not as described.
+
+    References
+    ----------
+    Taught in lesson 03, Preprocessing.
     """
     labels = _labels("resample_mask", mask, len(spacing_mm))
     sizes, factors = _new_grid("resample_mask", labels.shape, spacing_mm, new_spacing_mm)
@@ -171,7 +183,11 @@ def resample_image(image: Image, spacing_mm: float | Sequence[float], order: int
     else:
         origin = None  # the first pixel was moved, and it is not known in which direction
     pixels = _placed("resample_image", image, sizes, factors, order, anti_alias)
-    return replace(image, **pixels, spacing_mm=(steps[0], steps[1]), aspect=steps[0] / steps[1], origin_mm=origin)
+    spacing = (steps[0], steps[1])
+    account = _told(image.account, image.spacing_mm, spacing)
+    return replace(
+        image, **pixels, spacing_mm=spacing, aspect=spacing[0] / spacing[1], origin_mm=origin, account=account
+    )
 
 
 def resample_volume(
@@ -200,12 +216,27 @@ def resample_volume(
     ------
     ValueError
         As of `resample`.
+
+    References
+    ----------
+    Taught in lesson 03, Preprocessing.
     """
     sizes, factors = _new_grid("resample_volume", volume.shape, volume.spacing_mm, spacing_mm)
     plane, row, column = (step * factor for step, factor in zip(volume.spacing_mm, factors))
     x, y, z, _ = volume.affine @ (*_first(volume.shape, sizes, factors), 1)
     pixels = _placed("resample_volume", volume, sizes, factors, order, anti_alias)
-    return replace(volume, **pixels, spacing_mm=(plane, row, column), origin_mm=(float(x), float(y), float(z)))
+    spacing, origin = (plane, row, column), (float(x), float(y), float(z))
+    return replace(
+        volume,
+        **pixels,
+        spacing_mm=spacing,
+        origin_mm=origin,
+        account=_told(volume.account, volume.spacing_mm, spacing),
+    )
+
+
+def _told(account: tuple[Step, ...], before: Sequence[float], after: Sequence[float]) -> tuple[Step, ...]:
+    return (*account, Step("resampled", {"before": times(before), "after": times(after)}))
 
 
 def _described(function: str, image: ArrayLike, axes: int) -> tuple[NDArray[Any], int]:

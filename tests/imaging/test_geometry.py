@@ -11,6 +11,7 @@ from mediml.imaging import (
     crop_volume,
     pad_to,
     pad_volume,
+    resample_volume,
     resize_area,
 )
 
@@ -113,8 +114,8 @@ def test_box_with_a_margin_in_millimetres():
     mask = mask_with((3, 4, 4))
     # 3 mm are 1 step of 5 mm, 2 of 2 mm, 6 of 0.5 mm; the last goes beyond both edges
     assert bounding_box(mask, margin_mm=3, spacing_mm=(5, 2, 0.5)) == (slice(2, 5), slice(2, 7), slice(0, 8))
-    # 0.3 mm are three steps of 0.1 mm, whatever the rounding
-    assert bounding_box(mask, margin_mm=0.3, spacing_mm=0.1) == (slice(0, 6), slice(1, 8), slice(1, 8))
+    # Three times 0.1 mm is 0.30000000000000004 mm, and three steps
+    assert bounding_box(mask, margin_mm=0.1 * 3, spacing_mm=0.1) == (slice(0, 6), slice(1, 8), slice(1, 8))
     assert bounding_box(mask, 1, margin_mm=1, spacing_mm=5) == (slice(1, 6), slice(2, 7), slice(2, 7))
 
 
@@ -215,3 +216,15 @@ def test_a_padded_volume_keeps_the_place_of_every_voxel():
 def test_refusals_of_boxes(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_the_account_says_what_was_done():
+    pixels = np.zeros((4, 6, 8), np.float32)
+    volume = Volume(pixels, pixels, (2.0, 1.0, 1.0), ((0, 0, 1), (0, 1, 0), (1, 0, 0)), (0, 0, 0))
+    cropped = crop_volume(volume, (slice(0, 2), slice(0, 6), slice(1, 8)))
+    said = [str(step) for step in resample_volume(pad_volume(cropped, (3, 6, 8), 0.0), 0.5).account]
+    assert said == [
+        "cropped from 4 × 6 × 8 to 2 × 6 × 7 pixels",
+        "padded from 2 × 6 × 7 to 3 × 6 × 8 pixels",
+        "resampled from steps of 2 × 1 × 1 mm to 0.5 × 0.5 × 0.5 mm",
+    ]
