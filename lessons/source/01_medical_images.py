@@ -17,12 +17,12 @@
 # %% [markdown] tags=["zh"]
 # # 01 · 医学图像：四种机器，四种物理量
 #
-# 一位 63 岁的女士咳嗽不止，一周之内拍了 X 光片、做了 CT、查了肝脏超声、又做了头部磁共振。四幅都是灰度图，灰度的含义却各不相同：
-# 射线被**吸收**了多少，某处**衰减**得多强，质子**弛豫**得多快，回波**返回**时有多响。谁要是把它们统统当作“0 到 255 的像素”喂给同一
-# 个网络，机器真正测到的东西就被扔掉了。
+# 一位 63 岁的女士咳嗽不止，一周之内拍了 X 光片、做了 CT、查了肝脏超声、又做了头部磁共振。四幅都是灰度图，灰度的含义却
+# 各不相同：射线被**吸收**了多少，某处**衰减**得多强，质子**弛豫**得多快，回波**返回**时有多响。谁要是把它们统统当作“0
+# 到 255 的像素”喂给同一个网络，机器真正测到的东西就被扔掉了。
 #
-# **学完本课，你能够**说清每种模态的一个像素装的是什么量、什么单位、由哪条公式得来；亲手算出一个结节的对比度和噪声；并且用测量逐
-# 一展示让医学图像难处理的五个特点：尺寸大、模态多、亮度不均、对比度低、信息不全。
+# **学完本课，你能够**说清每种模态的一个像素装的是什么量、什么单位、由哪条公式得来；亲手算出一个结节的对比度和噪声；并
+# 且用测量逐一展示让医学图像难处理的五个特点：尺寸大、模态多、亮度不均、对比度低、信息不全。
 #
 # **用时**：60 分钟。**先修**：中学物理；能读懂 Python。无需下载：真实图像随已安装的软件包而来，其余出自课程的体模。
 
@@ -54,16 +54,19 @@
 # | 钡剂造影（RF） | X 射线，肠腔内有造影剂 | 同 X 光片 | 无 | 2，随时间 |
 # | 内镜、眼底 | 可见光 | 红、绿、蓝 | 无 | 2 |
 #
-# 常见的模态清单把“MRI”和“核磁共振”并列，其实是一回事：只因“核”字让患者害怕，后来就省掉了。下面四幅真实图像都随本课程的依赖包
-# 而来：胸部 X 光片、头部 CT、肩关节 MR、超声。
+# 常见的模态清单把“MRI”和“核磁共振”并列，其实是一回事：只因“核”字让患者害怕，后来就省掉了。下面四幅真实图像都随本课程的
+# 依赖包而来：胸部 X 光片、头部 CT、肩关节 MR、超声。
 
 # %%
 import numpy as np
 
 from mediml.data.catalog import packaged_file
-from mediml.imaging import WindowView, read_image, resize_area
+from mediml.imaging import WindowView, phantoms, read_image, resize_area
+
+# %%
 from mediml.plots import show_curves, show_images, show_numbers, show_source
 
+# %%
 names = ("chest_xray", "ct_slice", "mr_shoulder", "ultrasound")
 real = {name: read_image(packaged_file(name)) for name in names}
 for name, image in real.items():
@@ -72,13 +75,16 @@ assert real["ct_slice"].units == "HU"
 
 # %%
 shown = {}
-for name, image in real.items():
+for image in real.values():
     grey = image.display() if image.is_grey else image.display()[..., 1]
     side = max(grey.shape)
     square = np.zeros((side, side), np.float32)
     square[: grey.shape[0], : grey.shape[1]] = grey
     shown[image.modality] = resize_area(square, (192, 192))
-alt = ("Real images: chest X-ray, head CT, shoulder MR, ultrasound.", "真实图像：胸部 X 光片、头部 CT、肩关节 MR、超声。")
+alt = (
+    "Real images: chest X-ray, head CT, shoulder MR, ultrasound.",
+    "真实图像：胸部 X 光片、头部 CT、肩关节 MR、超声。",
+)
 show_images(shown, alt, limits=(0, 1))
 assert list(shown) == ["CR", "CT", "MR", "US"]
 
@@ -95,11 +101,11 @@ assert list(shown) == ["CR", "CT", "MR", "US"]
 # | $\mu_i$ | attenuation of the $i$-th tissue on the way, at the tube's energy | 1/cm |
 # | $d_i$ | length of the way through it | cm |
 #
-# **By hand.** 10 cm of soft tissue at $\mu = 0.2$/cm: $e^{-2} = 13.5\,\%$ get through. A nodule of 1 cm in air-filled lung
-# (lung .05, nodule .2): $e^{-0.15} = 86\,\%$ of its neighbours' photons. And the noise: photons are counted, so $N$ of
-# them scatter by $\sqrt N$ (Poisson). With 1000 photons per pixel the noise is 3.2 %, so the nodule stands out by
-# $14 / 3.2 \approx 4.4$ noise deviations **in every pixel**. **Predict**: how does that number change when the dose is
-# a quarter?
+# **By hand.** 10 cm of soft tissue at $\mu = 0.2$/cm: $e^{-2} = 13.5\,\%$ get through. A nodule of 1 cm in air-filled
+# lung (lung .05, nodule .2): $e^{-0.15} = 86\,\%$ of its neighbours' photons. And the noise: photons are counted, so
+# $N$ of them scatter by $\sqrt N$ (Poisson). With 1000 photons per pixel the noise is 3.2 %, so the nodule stands out
+# by $14 / 3.2 \approx 4.4$ noise deviations **in every pixel**. **Predict**: how does that number change when the dose
+# is a quarter?
 
 # %% [markdown] tags=["zh"]
 # ## 2 X 光片：剩下多少射线
@@ -114,9 +120,10 @@ assert list(shown) == ["CR", "CT", "MR", "US"]
 # | $\mu_i$ | 途经的第 $i$ 种组织在该能量下的衰减系数 | 1/cm |
 # | $d_i$ | 穿过它的长度 | cm |
 #
-# **手算一遍**：10 cm 软组织，$\mu = 0.2$/cm，透过 $e^{-2} = 13.5\,\%$。含气的肺里有个 1 cm 的结节（肺 .05，结节 .2）：光子数是旁边的
-# $e^{-0.15} = 86\,\%$。再看噪声：光子是一个个数出来的，$N$ 个光子的起伏为 $\sqrt N$（泊松分布）。每像素 1000 个光子时，噪声为 3.2 %，于是
-# 结节在**每个像素上**高出 $14 / 3.2 \approx 4.4$ 个噪声标准差。**先猜**：剂量降为四分之一，这个数怎样变化？
+# **手算一遍**：10 cm 软组织，$\mu = 0.2$/cm，透过 $e^{-2} = 13.5\,\%$。含气的肺里有个 1 cm 的结节（肺 .05，结节 .2）：
+# 光子数是旁边的 $e^{-0.15} = 86\,\%$。再看噪声：光子是一个个数出来的，$N$ 个光子的起伏为 $\sqrt N$（泊松分布）。每像素
+# 1000 个光子时，噪声为 3.2 %，于是结节在**每个像素上**高出 $14 / 3.2 \approx 4.4$ 个噪声标准差。**先猜**：剂量降为四分
+# 之一，这个数怎样变化？
 
 # %%
 guess = None  # a factor
@@ -139,16 +146,14 @@ assert 2.1 < ratio < 2.3
 # %% [markdown] tags=["zh"]
 # 减半：噪声随剂量的平方根变化。四倍的剂量只换来两倍的可见度；低剂量图像因此噪声大，也因此没有人一味加大剂量。
 #
-# 课程的体模做的正是这件事：让射线穿过由肋骨、肺、血管、心脏组成的胸腔，沿每条射线累加 $\mu d$，再为光子掷骰子。旁边是真实的胸片。
-# 体模的长处不在好看，而在于**真值完全已知**。
+# 课程的体模做的正是这件事：让射线穿过由肋骨、肺、血管、心脏组成的胸腔，沿每条射线累加 $\mu d$，再为光子掷骰子。旁边是
+# 真实的胸片。体模的长处不在好看，而在于**真值完全已知**。
 
 # %%
-from mediml.imaging.phantoms import Nodule, chest_radiograph, make_thorax
-
-nodule = Nodule(diameter_mm=16, side="right")
-thorax = make_thorax(4, 0, [nodule])
-film = chest_radiograph(thorax, seed=4, size=384)
-noisy = chest_radiograph(thorax, seed=4, size=384, photons=3e3)
+nodule = phantoms.Nodule(diameter_mm=16, side="right")
+thorax = phantoms.make_thorax(4, 0, [nodule])
+film = phantoms.chest_radiograph(thorax, seed=4, size=256)
+noisy = phantoms.chest_radiograph(thorax, seed=4, size=256, photons=3e3)
 truth = film.mask(film.findings[0].label)
 alt = ("Phantom radiograph with a nodule, the same with few photons, the nodule's exact outline, and a real film.",
        "带结节的体模胸片、光子很少时的同一张、结节的精确轮廓，以及一张真实胸片。")  # fmt: skip
@@ -161,10 +166,11 @@ assert 0 < truth.mean() < 0.01
 # larger by $(\mu_{nodule} - \mu_{lung})\,d$ than without it, whatever else lies on the way.
 
 # %% [markdown] tags=["zh"]
-# 用公式检验体模：穿过结节中心的那条射线，指数应比没有结节时恰好多出 $(\mu_{nodule} - \mu_{lung})\,d$，与途中还有什么无关。
+# 用公式检验体模：穿过结节中心的那条射线，指数应比没有结节时恰好多出 $(\mu_{nodule} - \mu_{lung})\,d$，与途中还有什么无
+# 关。
 
 # %%
-without = chest_radiograph(make_thorax(4, 0), seed=4, size=384)
+without = phantoms.chest_radiograph(phantoms.make_thorax(4, 0), seed=4, size=256)
 extra = film.exponent - without.exponent
 chord = film.chord_mm(film.findings[0].label)
 row, column = np.unravel_index(np.argmax(chord), chord.shape)
@@ -176,8 +182,8 @@ assert 0.1 < extra[row, column] / chord[row, column] * 10 < 0.25
 # ## 3 CT: from sums to places
 #
 # A film shows one sum per ray; ribs, heart and nodule lie on top of each other. CT measures such sums from hundreds of
-# directions (a *sinogram*) and solves for the single places: each projection is sharpened by the ramp filter and smeared
-# back over the slice along its rays. The result is scaled so that it does not depend on the machine:
+# directions (a *sinogram*) and solves for the single places: each projection is sharpened by the ramp filter and
+# smeared back over the slice along its rays. The result is scaled so that it does not depend on the machine:
 #
 # $$ \mathrm{HU} = 1000\,\frac{\mu - \mu_{water}}{\mu_{water}} $$
 #
@@ -187,17 +193,35 @@ assert 0.1 < extra[row, column] / chord[row, column] * 10 < 0.25
 # %% [markdown] tags=["zh"]
 # ## 3 CT：从“和”回到“处”
 #
-# X 光片上每条射线只有一个和，肋骨、心脏、结节都叠在一起。CT 从几百个方向测量这样的和（得到**正弦图**），再解出每一处的值：每个投影
-# 先经斜坡滤波器锐化，再沿射线抹回到切片上。结果这样定标，便与机器无关：
+# X 光片上每条射线只有一个和，肋骨、心脏、结节都叠在一起。CT 从几百个方向测量这样的和（得到**正弦图**），再解出每一处的
+# 值：每个投影先经斜坡滤波器锐化，再沿射线抹回到切片上。结果这样定标，便与机器无关：
 #
 # $$ \mathrm{HU} = 1000\,\frac{\mu - \mu_{water}}{\mu_{water}} $$
 #
-# **手算一遍**：空气（$\mu \approx 0$）：−1000。水：0。比水多衰减 5 % 的组织：+50，约为肌肉。肺有五分之四是空气：约 −800。常见模态里，
-# 只有它的数值在哪里都是同一个意思。
+# **手算一遍**：空气（$\mu \approx 0$）：−1000。水：0。比水多衰减 5 % 的组织：+50，约为肌肉。肺有五分之四是空气：约
+# −800。常见模态里，只有它的数值在哪里都是同一个意思。
 
 # %%
-CTCELL
+level = thorax.findings[0].centre_mm[2]
+around = {"size": 160, "slices": 1, "range_mm": (level - 2, level + 2)}
+scan, low_dose = (phantoms.chest_ct(thorax, seed=4, photons=photons, **around) for photons in (3e5, 1e4))
+angles = np.linspace(0, np.pi, 160, endpoint=False)
+sinogram = phantoms.forward_projection(scan.object_hu[0] + 1000, angles)
+lungs = WindowView(-600, 1500)
+alt = ("A sinogram, the CT slice from such sums, and the same slice at a thirtieth of the dose.",
+       "正弦图，由这样的和重建出的 CT 切片，以及三十分之一剂量下的同一层。")  # fmt: skip
+panels = {"CT": scan.volume.display(lungs)[0], r"CT, dose / 30": low_dose.volume.display(lungs)[0]}
+show_images({r"$\\sum \\mu d$": sinogram / sinogram.max()} | panels, alt, limits=(0, 1), size=2.6)
+assert scan.volume.units == "HU"
 
+# %%
+names = {label: name for label, name in scan.thorax.label_names.items() if name in ("lung", "heart", "fat", "nodule")}
+for label, name in names.items():
+    share = scan.fraction(label)[0] > 0.999
+    asked, found = scan.object_hu[0][share].mean(), scan.volume.values[0][share].mean()
+    noise = [image.volume.values[0][share].std() for image in (scan, low_dose)]
+    print(f"{name:7} asked for {asked:5.0f} HU, got {found:5.0f}; deviation {noise[0]:3.0f}, low dose {noise[1]:3.0f}")
+assert abs(found - asked) < 30
 # %% [markdown] tags=["en"]
 # ## 4 MR: one head, many pictures
 #
@@ -213,16 +237,15 @@ CTCELL
 # | $T_1, T_2$ | relaxation times of the tissue | ms |
 # | $T_R, T_E$ | repetition and echo time, chosen by the radiographer | ms |
 #
-# **By hand**, at 3 T, with $T_R = 500$ and $T_E = 12$: white matter ($T_1 \approx 1084$, $T_2 \approx 69$) gives
-# $(1 - e^{-0.46})\,e^{-0.17} \approx .31$ of its density, the fluid of the ventricles ($T_1 \approx 4200$,
-# $T_2 \approx 2000$) $(1 - e^{-0.12})\,e^{-0.006} \approx .11$: dark. **Predict** what $T_R = 5000$, $T_E = 95$ makes of the
-# two.
+# **By hand**, at 3 T, with $T_R = 500$ and $T_E = 12$: white matter ($T_1 \approx 1084$, $T_2 \approx 69$) gives $(1 -
+# e^{-0.46})\,e^{-0.17} \approx .31$ of its density, the fluid of the ventricles ($T_1 \approx 4200$, $T_2 \approx
+# 2000$) $(1 - e^{-0.12})\,e^{-0.006} \approx .11$: dark. **Predict** what $T_R = 5000$, $T_E = 95$ makes of the two.
 
 # %% [markdown] tags=["zh"]
 # ## 4 磁共振：一个头，许多幅图
 #
-# 强磁场里的质子被射频脉冲扳倒，随后一边恢复一边发出信号：沿磁场方向的恢复时间为 $T_1$，垂直方向的衰减时间为 $T_2$。多久激发一次
-# （$T_R$）、过多久才收听（$T_E$），决定了画面表现什么（自旋回波）：
+# 强磁场里的质子被射频脉冲扳倒，随后一边恢复一边发出信号：沿磁场方向的恢复时间为 $T_1$，垂直方向的衰减时间为 $T_2$。多
+# 久激发一次（$T_R$）、过多久才收听（$T_E$），决定了画面表现什么（自旋回波）：
 #
 # $$ S = PD\,\big(1 - e^{-T_R/T_1}\big)\,e^{-T_E/T_2} $$
 #
@@ -232,26 +255,24 @@ CTCELL
 # | $T_1, T_2$ | 组织的弛豫时间 | ms |
 # | $T_R, T_E$ | 重复时间与回波时间，由技师选定 | ms |
 #
-# **手算一遍**，3 T，$T_R = 500$、$T_E = 12$：白质（$T_1 \approx 1084$，$T_2 \approx 69$）得到密度的 $(1 - e^{-0.46})\,e^{-0.17} \approx .31$；脑
-# 室里的脑脊液（$T_1 \approx 4200$，$T_2 \approx 2000$）得到 $(1 - e^{-0.12})\,e^{-0.006} \approx .11$，是暗的。**先猜**：换成 $T_R = 5000$、
-# $T_E = 95$，两者会怎样？
+# **手算一遍**，3 T，$T_R = 500$、$T_E = 12$：白质（$T_1 \approx 1084$，$T_2 \approx 69$）得到密度的
+# $(1 - e^{-0.46})\,e^{-0.17} \approx .31$；脑室里的脑脊液（$T_1 \approx 4200$，$T_2 \approx 2000$）得到
+# $(1 - e^{-0.12})\,e^{-0.006} \approx .11$，是暗的。**先猜**：换成 $T_R = 5000$、$T_E = 95$，两者会怎样？
 
 # %%
-from mediml.imaging.phantoms import brain_anatomy, brain_mr, spin_echo
-
-show_source(spin_echo)
+show_source(phantoms.spin_echo)
 
 # %%
 guess = None  # which is brighter now
 tissues = {"white matter": (0.7, 1084.0, 69.0), "fluid": (1.0, 4200.0, 2000.0)}
 for name, (pd, t1, t2) in tissues.items():
-    short, long = (float(spin_echo(pd, t1, t2, *times)) for times in ((500, 12), (5000, 95)))
+    short, long = (float(phantoms.spin_echo(pd, t1, t2, *times)) for times in ((500, 12), (5000, 95)))
     print(f"{name:13} TR 500, TE 12: {short:.2f}   TR 5000, TE 95: {long:.2f}")
 assert long > 0.6 and short < 0.2
 
 # %%
-head = brain_anatomy(0, shape=(1, 160, 160), spacing_mm=(4, 1.3, 1.3), finding="stroke", side="right")
-pictures = {name: brain_mr(head, name) for name in ("T1", "T2", "FLAIR", "DWI")}
+head = phantoms.brain_anatomy(0, shape=(1, 160, 160), spacing_mm=(4, 1.3, 1.3), finding="stroke", side="right")
+pictures = {name: phantoms.brain_mr(head, name) for name in ("T1", "T2", "FLAIR", "DWI")}
 alt = ("One head in T1, T2, FLAIR and diffusion weighting; a stroke in the patient's right half, on the left.",
        "同一个头部的 T1、T2、FLAIR 与弥散加权像；卒中在患者右半球，即画面左侧。")  # fmt: skip
 show_images({name: mr.volume.display()[0] for name, mr in pictures.items()}, alt, limits=(0, 1))
@@ -278,8 +299,8 @@ assert pictures["DWI"].volume.values[stroke].mean() > 1.5 * pictures["DWI"].volu
 # probe at the same place shows the same grain again.
 
 # %% [markdown] tags=["zh"]
-# 发病几小时的卒中在 T1 像上几乎看不见，在弥散加权像上却亮得刺眼：同样的质子，换了个问题。这些数值没有单位，取决于线圈、增益和厂
-# 家；在归一化之前（第 03 课），比较两次扫描的“强度 700”毫无意义。
+# 发病几小时的卒中在 T1 像上几乎看不见，在弥散加权像上却亮得刺眼：同样的质子，换了个问题。这些数值没有单位，取决于线
+# 圈、增益和厂家；在归一化之前（第 03 课），比较两次扫描的“强度 700”毫无意义。
 #
 # ## 5 超声：黑暗中的回声
 #
@@ -287,12 +308,21 @@ assert pictures["DWI"].volume.values[stroke].mean() > 1.5 * pictures["DWI"].volu
 #
 # $$ z = \frac{c\,t}{2}, \qquad L = 20 \log_{10}\frac{A}{A_{max}} $$
 #
-# 画出来的是振幅 $A$ 的对数 $L$，单位 dB。**手算一遍**：$t = 65$ µs，$z = 1540 \cdot 65 \cdot 10^{-6} / 2 = 5$ cm。千分之一于最强者的回波：
-# −60 dB，在多数机器上刚好是黑。画面的颗粒，即**散斑**，不是接收机的噪声：一个脉冲长度里有成千上万个微小散射体在相互干涉。探头放在同
-# 一处，颗粒便一模一样地再现。
+# 画出来的是振幅 $A$ 的对数 $L$，单位 dB。**手算一遍**：$t = 65$ µs，$z = 1540 \cdot 65 \cdot 10^{-6} / 2 = 5$ cm。千分
+# 之一于最强者的回波：−60 dB，在多数机器上刚好是黑。画面的颗粒，即**散斑**，不是接收机的噪声：一个脉冲长度里有成千上万
+# 个微小散射体在相互干涉。探头放在同一处，颗粒便一模一样地再现。
 
 # %%
-USCELL
+echo = phantoms.ultrasound(3, organ="liver", finding="cyst", shape=(300, 400))
+again = phantoms.ultrasound(3, organ="liver", finding="cyst", shape=(300, 400))
+alt = ("Ultrasound phantom of a liver with a cyst, bright behind it, and the cyst's outline.",
+       "肝脏超声体模：囊肿及其后方增强，以及囊肿的轮廓。")  # fmt: skip
+show_images({"US": echo.image.display(), "mask": echo.masks["finding"]}, alt, limits=(0, 1), size=3)
+plain = phantoms.ultrasound(5, organ="uniform", shape=(240, 320))
+quiet = plain.envelope[80:-80, 10:-10]
+print(f"mean over deviation of the speckle {quiet.mean() / quiet.std():.2f}; the theory (Rayleigh) says 1.91")
+print("the same grain again:", np.array_equal(echo.image.stored, again.image.stored))
+assert abs(quiet.mean() / quiet.std() - 1.91) < 0.15
 
 # %% [markdown] tags=["en"]
 # ## 6 The gut: make the invisible swallow something
@@ -303,11 +333,18 @@ USCELL
 # %% [markdown] tags=["zh"]
 # ## 6 胃肠道：让看不见的显出来
 #
-# 肠管是软组织里的软组织，在 X 光片上等于不存在。钡剂则不然，它的衰减是组织的许多倍。课程的体模给结肠涂上一层钡再做投影；其中的病
-# 变，就是课程里的第三个器官。
+# 肠管是软组织里的软组织，在 X 光片上等于不存在。钡剂则不然，它的衰减是组织的许多倍。课程的体模给结肠涂上一层钡再做投
+# 影；其中的病变，就是课程里的第三个器官。
 
 # %%
-GUTCELL
+series = phantoms.barium_series(2, finding="polyp")
+alt = ("A barium enema phantom from two directions, and where a polyp lies in the first.",
+       "钡灌肠体模的两个投照方向，以及第一幅中息肉的位置。")  # fmt: skip
+frames = [resize_area(frame.display(), (256, 256)) for frame in series.images[:2]]
+where = resize_area(series.masks[0]["finding"].astype(np.float32), (256, 256)) > 0
+show_images({"RF 1": frames[0], "RF 2": frames[1], "mask": where}, alt, limits=(0, 1), size=2.8)
+print(f"polyp of {series.size_mm:.0f} mm; frames at {series.angles_deg[0]:.0f}° and {series.angles_deg[1]:.0f}°")
+assert where.any()
 
 # %% [markdown] tags=["en"]
 # ## 7 Five properties, each seen and measured
@@ -315,21 +352,22 @@ GUTCELL
 # Introductions list what makes medical images special: high resolution, several modalities, uneven intensity, low
 # contrast, missing parts. A list convinces nobody; here is a number for each.
 #
-# **7.1 Large, and the finding small.** The chest film has millions of pixels, the nodule of our phantom occupies a few
-# hundred of its matrix. **Predict**: what is left of it at 28 × 28, the size of many teaching data sets?
+# **7.1 Large, and the finding small.** The chest film has millions of pixels, the nodule of our phantom occupies about
+# a hundred of its matrix. **Predict**: what is left of it at 28 × 28, the size of many teaching data sets?
 
 # %% [markdown] tags=["zh"]
 # ## 7 五个特点，逐个看，逐个量
 #
-# 入门文章常列出医学图像的特点：分辨率高、模态多、亮度不均、对比度低、信息不全。光列出来没有说服力，下面给每一条配上一个数。
+# 入门文章常列出医学图像的特点：分辨率高、模态多、亮度不均、对比度低、信息不全。光列出来没有说服力，下面给每一条配上一
+# 个数。
 #
-# **7.1 图像大，病灶小。** 真实胸片有几百万像素，体模里的结节在它的矩阵中只占几百个。**先猜**：缩到许多教学数据集所用的 28 × 28，还剩多
-# 少？
+# **7.1 图像大，病灶小。** 真实胸片有几百万像素，体模里的结节在它的矩阵中只占一百来个。**先猜**：缩到许多教学数据集所用
+# 的 28 × 28，还剩多少？
 
 # %%
 guess = None  # pixels
 print(f"the real film: {real['chest_xray'].values.size / 1e6:.1f} million pixels")
-for side in (384, 128, 28):
+for side in (256, 128, 28):
     covered = resize_area(truth.astype(np.float32), (side, side))
     change = resize_area(film.image.values - without.image.values, (side, side))
     print(f"{side:3} × {side:3}: nodule {covered.sum():6.1f} pixels, {covered.max():.0%} of the fullest pixel")
@@ -361,17 +399,18 @@ assert matrix[0, 1] < -0.5
 # complement each other.
 #
 # **7.3 Uneven intensity.** A receiving coil hears better what is near. The same tissue then has another value left and
-# right, and no threshold fits both. The phantom knows its field exactly; the histogram of white matter shows the damage.
+# right, and no threshold fits both. The phantom knows its field exactly; the histogram of white matter shows the
+# damage.
 
 # %% [markdown] tags=["zh"]
 # 正好相反：把两者相减、取平均都是胡闹；作为网络的两个**通道**，它们却互相补充。
 #
-# **7.3 亮度不均。** 接收线圈离哪里近，哪里就响。于是同一种组织左右数值不同，没有一个阈值能两边兼顾。体模的场完全已知；白质的直方图
-# 显示了后果。
+# **7.3 亮度不均。** 接收线圈离哪里近，哪里就响。于是同一种组织左右数值不同，没有一个阈值能两边兼顾。体模的场完全已知；
+# 白质的直方图显示了后果。
 
 # %%
-uneven = brain_mr(head, "T1", bias=0.4)
-even = brain_mr(head, "T1", bias=0.0)
+uneven = phantoms.brain_mr(head, "T1", bias=0.4)
+even = phantoms.brain_mr(head, "T1", bias=0.0)
 bins = np.linspace(0, 1.6, 61)
 curves = {}
 for label, mr in (("even", even), ("uneven", uneven)):
@@ -395,16 +434,16 @@ assert uneven.bias_field[brain].max() > 1.2
 # $$ \mathrm{CNR} = \frac{|\bar x_1 - \bar x_2|}{\sigma} $$
 #
 # But a finding is not one pixel. Averaging over $n$ independent pixels lowers the noise by $\sqrt n$; Rose found that
-# the eye needs about $\mathrm{CNR}\,\sqrt n \ge 5$. **Predict**: a disc of $\mathrm{CNR} = 0.5$ in every pixel: from which
-# diameter in pixels on can it be seen?
+# the eye needs about $\mathrm{CNR}\,\sqrt n \ge 5$. **Predict**: a disc of $\mathrm{CNR} = 0.5$ in every pixel: from
+# which diameter in pixels on can it be seen?
 
 # %% [markdown] tags=["zh"]
 # **7.4 对比度低。** 要找的东西，与周围的差别常常小于噪声。对比噪声比：
 #
 # $$ \mathrm{CNR} = \frac{|\bar x_1 - \bar x_2|}{\sigma} $$
 #
-# 但病灶不止一个像素。对 $n$ 个独立像素取平均，噪声降低 $\sqrt n$ 倍；Rose 发现，眼睛大约需要 $\mathrm{CNR}\,\sqrt n \ge 5$。**先猜**：每个
-# 像素的 $\mathrm{CNR} = 0.5$，圆盘的直径要有多少像素才看得见？
+# 但病灶不止一个像素。对 $n$ 个独立像素取平均，噪声降低 $\sqrt n$ 倍；Rose 发现，眼睛大约需要
+# $\mathrm{CNR}\,\sqrt n \ge 5$。**先猜**：每个像素的 $\mathrm{CNR} = 0.5$，圆盘的直径要有多少像素才看得见？
 
 # %%
 guess = None  # pixels
@@ -429,11 +468,28 @@ assert 0.5 * np.sqrt((np.hypot(rows - 47.5, columns - 47.5) < 6).sum()) > 5
 # %% [markdown] tags=["zh"]
 # 大约从 11 个像素起。看不见的公式很短：太小、太淡、剂量太少。
 #
-# **7.5 信息不全。** 文件里什么也没丢，患者却有一部分不在画面上：被心脏挡住、在视野之外、在声影里。正位胸片上，有多大一部分肺藏在心
-# 脏、膈肌和脊柱后面？有了体模，这不再是各说各话。
+# **7.5 信息不全。** 文件里什么也没丢，患者却有一部分不在画面上：被心脏挡住、在视野之外、在声影里。正位胸片上，有多大一
+# 部分肺藏在心脏、膈肌和脊柱后面？有了体模，这不再是各说各话。
 
 # %%
-HIDDENCELL
+organs = {
+    "middle": ("heart", "mediastinum", "great vessels"),
+    "below": ("liver", "spleen", "stomach"),
+    "bone": ("bone",),
+}
+lung = without.chord_mm(phantoms.LABELS["lung"])
+ways = {place: sum(without.chord_mm(phantoms.LABELS[name]) for name in names) for place, names in organs.items()}
+covered = {place: way > (4 if place == "bone" else 10) for place, way in ways.items()}
+for name, mask in covered.items():
+    print(f"lung on one ray with {name:6} ({', '.join(organs[name])}): {lung[mask].sum() / lung.sum():4.0%}")
+
+# %%
+soft = covered["middle"] | covered["below"]
+print(f"behind or before soft tissue in all: {lung[soft].sum() / lung.sum():.0%} of the lungs' volume")
+alt = ("Way of each ray through lung in mm, and where heart or diaphragm lie on the same ray.",
+       "每条射线穿过肺的长度（mm），以及同一条射线上有心脏或膈的区域。")  # fmt: skip
+show_images({"lung": lung, "lung, covered": lung * soft}, alt, limits=(0, 200), unit="mm", size=2.6)
+assert 0.1 < lung[soft].sum() / lung.sum() < 0.6
 
 # %% [markdown] tags=["en"]
 # ## 8 What a phantom is for, and what not
@@ -509,8 +565,8 @@ HIDDENCELL
 # 2. A tissue attenuates 10 % less than water. HU?
 # 3. An echo comes back after 130 µs. Depth in cm? (Whole number.)
 # 4. $\mathrm{CNR} = 1$: how many pixels does Rose ask for?
-# 5. Without a check: give the nodule of section 2 the side `"left"` and put it behind the heart with `position_mm`. From
-#    which diameter on do you see it?
+# 5. Without a check: give the nodule of section 2 the side `"left"` and put it behind the heart with `position_mm`.
+#    From which diameter on do you see it?
 
 # %% [markdown] tags=["zh"]
 # ## 练习
@@ -564,8 +620,8 @@ assert pixels in (None, 25), "CNR times the root of n is 5"
 #   [`mediml/imaging/phantoms/ct.py`](../../mediml/imaging/phantoms/ct.py),
 #   [`mediml/imaging/phantoms/mr.py`](../../mediml/imaging/phantoms/mr.py),
 #   [`mediml/imaging/phantoms/ultrasound.py`](../../mediml/imaging/phantoms/ultrasound.py),
-#   [`mediml/imaging/phantoms/gut.py`](../../mediml/imaging/phantoms/gut.py). On the command line: `mediml data make`. Data:
-#   [card](../../datasets/cards/pydicom_samples.md). Terms: [glossary](../glossary.md).
+#   [`mediml/imaging/phantoms/gut.py`](../../mediml/imaging/phantoms/gut.py). On the command line: `mediml data make`.
+#   Data: [card](../../datasets/cards/pydicom_samples.md). Terms: [glossary](../glossary.md).
 #
 # *For education, not for clinical use.*
 
@@ -573,8 +629,8 @@ assert pixels in (None, 25), "CNR times the root of n is 5"
 # ## 小结
 #
 # * 像素是一次测量：动手计算之前，先问是什么量、什么单位、什么噪声、在哪里。
-# * X 光片：每条射线一个和，光子服从泊松噪声。CT：每一处的值，以 HU 为单位。MR：密度与弛豫的加权，没有单位。超声：以 dB 表示的回波，带
-#   散斑。
+# * X 光片：每条射线一个和，光子服从泊松噪声。CT：每一处的值，以 HU 为单位。MR：密度与弛豫的加权，没有单位。超声：以 dB
+#   表示的回波，带散斑。
 # * 图像大而病灶小；各模态互相矛盾；亮度不均；对比度低于噪声；有些部分从未测到。每一条都能落实成一个数。
 # * 体模用来发现错误，不能证明任何关于患者的事。
 #
