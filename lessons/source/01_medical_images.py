@@ -61,7 +61,7 @@
 import numpy as np
 
 from mediml.data.catalog import packaged_file
-from mediml.imaging import WindowView, phantoms, read_image, resize_area
+from mediml.imaging import WindowView, mean_filter, phantoms, read_image, resize_area
 
 # %%
 from mediml.plots import show_curves, show_images, show_numbers, show_source
@@ -80,12 +80,12 @@ for image in real.values():
     side = max(grey.shape)
     square = np.zeros((side, side), np.float32)
     square[: grey.shape[0], : grey.shape[1]] = grey
-    shown[image.modality] = resize_area(square, (192, 192))
+    shown[image.modality] = resize_area(square, (144, 144))
 alt = (
     "Real images: chest X-ray, head CT, shoulder MR, ultrasound.",
     "真实图像：胸部 X 光片、头部 CT、肩关节 MR、超声。",
 )
-show_images(shown, alt, limits=(0, 1))
+show_images(shown, alt, limits=(0, 1), size=1.8)
 assert list(shown) == ["CR", "CT", "MR", "US"]
 
 # %% [markdown] tags=["en"]
@@ -158,7 +158,7 @@ truth = film.mask(film.findings[0].label)
 alt = ("Phantom radiograph with a nodule, the same with few photons, the nodule's exact outline, and a real film.",
        "带结节的体模胸片、光子很少时的同一张、结节的精确轮廓，以及一张真实胸片。")  # fmt: skip
 panels = {r"$N_0 = 4\cdot10^5$": film.image.display(), r"$N_0 = 3\cdot10^3$": noisy.image.display()}
-show_images(panels | {"mask": truth, "CR": shown["CR"]}, alt, limits=(0, 1))
+show_images(panels | {"mask": truth, "CR": shown["CR"]}, alt, limits=(0, 1), size=1.9)
 assert 0 < truth.mean() < 0.01
 
 # %% [markdown] tags=["en"]
@@ -211,17 +211,29 @@ lungs = WindowView(-600, 1500)
 alt = ("A sinogram, the CT slice from such sums, and the same slice at a thirtieth of the dose.",
        "正弦图，由这样的和重建出的 CT 切片，以及三十分之一剂量下的同一层。")  # fmt: skip
 panels = {"CT": scan.volume.display(lungs)[0], r"CT, dose / 30": low_dose.volume.display(lungs)[0]}
-show_images({r"$\\sum \\mu d$": sinogram / sinogram.max()} | panels, alt, limits=(0, 1), size=2.6)
+show_images({r"$\sum \mu d$": sinogram / sinogram.max()} | panels, alt, limits=(0, 1), size=2.6)
 assert scan.volume.units == "HU"
 
 # %%
-names = {label: name for label, name in scan.thorax.label_names.items() if name in ("lung", "heart", "fat", "nodule")}
+names = {label: name for label, name in scan.thorax.label_names.items() if name in ("lung", "fat", "muscle")}
 for label, name in names.items():
-    share = scan.fraction(label)[0] > 0.999
+    share = mean_filter(scan.fraction(label)[0], 5) > 0.999  # two pixels away from any border
     asked, found = scan.object_hu[0][share].mean(), scan.volume.values[0][share].mean()
     noise = [image.volume.values[0][share].std() for image in (scan, low_dose)]
     print(f"{name:7} asked for {asked:5.0f} HU, got {found:5.0f}; deviation {noise[0]:3.0f}, low dose {noise[1]:3.0f}")
-assert abs(found - asked) < 30
+core = scan.fraction(scan.findings[0].label)[0] > 0.999
+print(f"nodule  asked for {scan.findings[0].hu:5.0f} HU, got {scan.volume.values[0][core].mean():5.0f} over all its pixels")
+assert abs(found - asked) < 10 and noise[1] > 3 * noise[0]
+
+# %% [markdown] tags=["en"]
+# Three tissues come out as they were put in, two pixels away from any border. The nodule does not: it is seven pixels
+# wide, and the scanner's blur mixes its rim with the air around (*partial volume effect*). A small nodule measures
+# less dense than it is, on every CT. And the noise: a thirtieth of the dose, five times the noise ($\sqrt{30}$).
+
+# %% [markdown] tags=["zh"]
+# 离边界两个像素以上，三种组织的读数都与放进去的一致。结节却不然：它只有七个像素宽，扫描仪的模糊把边缘与周围的空气混在一
+# 起（**部分容积效应**）。小结节在任何 CT 上量出来都偏低。再看噪声：剂量降到三十分之一，噪声约为五倍（$\sqrt{30}$）。
+
 # %% [markdown] tags=["en"]
 # ## 4 MR: one head, many pictures
 #
@@ -271,11 +283,11 @@ for name, (pd, t1, t2) in tissues.items():
 assert long > 0.6 and short < 0.2
 
 # %%
-head = phantoms.brain_anatomy(0, shape=(1, 160, 160), spacing_mm=(4, 1.3, 1.3), finding="stroke", side="right")
+head = phantoms.brain_anatomy(0, shape=(1, 144, 120), spacing_mm=(4, 1.6, 1.6), finding="stroke", side="right")
 pictures = {name: phantoms.brain_mr(head, name) for name in ("T1", "T2", "FLAIR", "DWI")}
 alt = ("One head in T1, T2, FLAIR and diffusion weighting; a stroke in the patient's right half, on the left.",
        "同一个头部的 T1、T2、FLAIR 与弥散加权像；卒中在患者右半球，即画面左侧。")  # fmt: skip
-show_images({name: mr.volume.display()[0] for name, mr in pictures.items()}, alt, limits=(0, 1))
+show_images({name: mr.volume.display()[0] for name, mr in pictures.items()}, alt, limits=(0, 1), size=1.7)
 stroke, white = head.masks["lesion"], head.fractions["white"] > 0.99
 for name, mr in pictures.items():
     values = mr.volume.values
@@ -447,16 +459,16 @@ assert uneven.bias_field[brain].max() > 1.2
 
 # %%
 guess = None  # pixels
-rows, columns = np.indices((96, 96))
+rows, columns = np.indices((64, 64))
 panels = {}
 for diameter in (4, 8, 12, 24):
-    disc = np.hypot(rows - 47.5, columns - 47.5) < diameter / 2
-    panels[f"d = {diameter}"] = 0.5 * disc + np.random.default_rng(diameter).standard_normal((96, 96))
+    disc = np.hypot(rows - 31.5, columns - 31.5) < diameter / 2
+    panels[f"d = {diameter}"] = 0.5 * disc + np.random.default_rng(diameter).standard_normal((64, 64))
     print(f"diameter {diameter:2}: CNR · sqrt(n) = {0.5 * np.sqrt(disc.sum()):4.1f}")
 alt = ("Four discs of half a noise deviation; the smallest are invisible, the largest is plain.",
        "四个只高出半个噪声标准差的圆盘：小的看不见，大的清清楚楚。")  # fmt: skip
-show_images(panels, alt, limits=(-3, 3))
-assert 0.5 * np.sqrt((np.hypot(rows - 47.5, columns - 47.5) < 6).sum()) > 5
+show_images(panels, alt, limits=(-3, 3), size=1.6)
+assert 0.5 * np.sqrt((np.hypot(rows - 31.5, columns - 31.5) < 6).sum()) > 5
 
 # %% [markdown] tags=["en"]
 # From about 11 pixels on. The formula of the invisible is short: too small, too faint, or too little dose.
