@@ -5,7 +5,7 @@ from typing import Any
 from mediml.imaging.header import Header
 from mediml.imaging.image import Step
 
-__all__ = ["BODY_PARTS", "MODALITIES", "RESCALE_TYPES", "VIEW_POSITIONS", "facts", "spacing", "vector"]
+__all__ = ["BODY_PARTS", "IMAGE_TYPES", "MODALITIES", "RESCALE_TYPES", "VIEW_POSITIONS", "facts", "spacing", "vector"]
 
 
 def _terms(text: str) -> frozenset[str]:
@@ -25,6 +25,12 @@ BODY_PARTS = _terms(
     "BREAST HEART"
 )
 VIEW_POSITIONS = _terms("PA AP LL RL LAT LATERAL RLD LLD RLO LLO DP PD OBL")
+#: Image Type and Frame Type (PS3.3, C.7.6.1.1.2, and the modules of CT, MR and PET).
+IMAGE_TYPES = _terms(
+    "ORIGINAL DERIVED PRIMARY SECONDARY AXIAL LOCALIZER MPR M P R I M_FFE M_SE M_IR P_FFE PHASE ADC DIFFUSION TRACE "
+    "PROJECTION MIP MINIP AVERAGE SUBTRACTION PERFUSION T1 T2 MIXED OTHER NONE DYNAMIC GATED STATIC TOMO RECON "
+    "WHOLE_BODY EMISSION TRANSMISSION VOLUME FAT WATER IN_PHASE OUT_PHASE NORM ND DIS2D DIS3D"
+)
 #: Units of rescaled values (PS3.3, C.11.1.1.2).
 RESCALE_TYPES = _terms("HU US OD MGML Z_EFF ED EDW HU_MOD PCT")
 
