@@ -170,6 +170,7 @@ WORDS = {
 STEPS = {
     "decoded": "解码得到存储值（{bits} 位，无符号，{encoding}）",
     "decoded_signed": "解码得到存储值（{bits} 位，有符号，{encoding}）",
+    "decoded_float": "解码得到存储值（{bits} 位浮点数，{encoding}）",
     "frame": "取第 {frame} 帧，共 {frames} 帧",
     "rescaled": "重标度：{slope:g} × 存储值 + {intercept:g}",
     "modality_lut": "套用含 {entries} 项的模态查找表",
@@ -202,6 +203,14 @@ STEPS = {
     "not_numbers": "{count} 个非数值体素设为最低值，并标记为填充",
     "polarity_contradiction": "Photometric Interpretation (0028,0004) 与 Presentation LUT Shape (2050,0020) 对“何者为"
     "白”说法不一",
+    "rescale_missing": "{modality} 图像未给重标度：数值单位未知",
+    "suv_left_alone": "数值单位为 {units}；不计算标准化摄取值（SUV）",
+    "not_hounsfield": "定位像或多能量图像，且未给 Rescale Type (0028,1054)：数值不是 HU",
+    "hounsfield_derived": "按标准为 HU，但图像由其他图像计算而来",
+    "real_world_map": "文件含 Real World Value Mapping Sequence (0040,9096)，未予套用",
+    "excess_bytes": "像素之后的 {count} 字节未读取",
+    "icc_profile": "颜色附有 ICC 特性文件，未予套用",
+    "palette_eight_bits": "调色板自称 16 位，各项却不超过 255：按 8 位处理",
     "palette": "调色板已还原",
     "alpha": "去掉透明通道；所有像素本就不透明",
     "grey_rgb": "三个颜色通道相同，取其一作为灰度",

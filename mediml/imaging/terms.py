@@ -5,7 +5,18 @@ from typing import Any
 from mediml.imaging.header import Header
 from mediml.imaging.image import Step
 
-__all__ = ["BODY_PARTS", "IMAGE_TYPES", "MODALITIES", "RESCALE_TYPES", "VIEW_POSITIONS", "facts", "spacing", "vector"]
+__all__ = [
+    "BODY_PARTS",
+    "IMAGE_TYPES",
+    "MODALITIES",
+    "PET_UNITS",
+    "RESCALE_TYPES",
+    "VIEW_POSITIONS",
+    "WINDOW_EXPLANATIONS",
+    "facts",
+    "spacing",
+    "vector",
+]
 
 
 def _terms(text: str) -> frozenset[str]:
@@ -33,6 +44,15 @@ IMAGE_TYPES = _terms(
 )
 #: Units of rescaled values (PS3.3, C.11.1.1.2).
 RESCALE_TYPES = _terms("HU US OD MGML Z_EFF ED EDW HU_MOD PCT")
+#: Units of positron emission tomography (PS3.3, C.8.9.1.1.3).
+PET_UNITS = _terms(
+    "CNTS NONE CM2 CM2ML PCNT CPS BQML MGMINML UMOLMINML MLMING MLG 1CM UMOLML PROPCNTS PROPCPS MLMINML MLML GML STDDEV"
+)
+#: What windows are called by scanners; free text otherwise, and not kept.
+WINDOW_EXPLANATIONS = _terms(
+    "NORMAL HARDER SOFTER BONE LUNG BRAIN ABDOMEN MEDIASTINUM LIVER HEAD SPINE ANGIO STROKE WINDOW WINDOW1 WINDOW2 "
+    "WINDOW3 USER DEFAULT ALGO1 ALGO2"
+) | {"SOFT TISSUE"}
 
 
 def spacing(header: Header, doubts: list[Step]) -> dict[str, Any]:
@@ -83,5 +103,6 @@ def facts(header: Header) -> dict[str, str]:
         "laterality": header.code("Laterality", frozenset("LR")),
         "patient_orientation": "/".join(parts) if known else "",
         "lossy": {"01": "YES", "00": "NO"}.get(header.code("LossyImageCompression"), ""),
+        "pixel_intensity": header.code("PixelIntensityRelationship", frozenset(("LIN", "LOG", "DISP"))),
         "burned_in": header.code("BurnedInAnnotation", frozenset(("YES", "NO"))),
     }
