@@ -14,11 +14,11 @@
 # %% [markdown] tags=["zh"]
 # # 02 · DICOM 与几何：数字的含义，像素的位置
 #
-# “右肺上叶 8 mm 结节”——一句话里有四个判断：**多密**、**多大**、**在哪里**、**哪一侧**。单看像素，一个也得不出；它们全靠文件
-# 里的几个属性。而每个属性都可能读错，又不会有任何报错：图像看上去照样是一幅图像。
+# “右肺上叶 8 mm 结节”——一句话里有四个判断：**多密**、**多大**、**在哪里**、**哪一侧**。单看像素，一个也得不出；它们全
+# 靠文件里的几个属性。而每个属性都可能读错，又不会有任何报错：图像看上去照样是一幅图像。
 #
-# **学完本课，你能够**按标准规定的次序，从存储值一步步走到屏幕上的灰度；用测量说明漏掉每一步的后果；把行号、列号换算成患者体
-# 内的毫米；给一个序列的切片排好次序，并发现少了一张；说左说右都有依据；交出一份不指名道姓的文件。
+# **学完本课，你能够**按标准规定的次序，从存储值一步步走到屏幕上的灰度；用测量说明漏掉每一步的后果；把行号、列号换算成
+# 患者体内的毫米；给一个序列的切片排好次序，并发现少了一张；说左说右都有依据；交出一份不指名道姓的文件。
 #
 # **用时**：70 分钟。**先修**：第 01 课。所用文件都在已安装的软件包里。
 
@@ -31,19 +31,43 @@
 # %% [markdown] tags=["zh"]
 # ## 1 文件就是一张属性表
 #
-# 每个属性有标签（组号、元素号）、值的类型（VR）和值；像素不过是其中最后一个。下面取一张真实的 CT 切片：先看像素离不开的六个属
-# 性，再数一数文件里各类属性有多少。
+# 每个属性有标签（组号、元素号）、值的类型（VR）和值；像素不过是其中最后一个。下面取一张真实的 CT 切片：先看像素离不开
+# 的六个属性，再数一数文件里各类属性有多少。
 
 # %%
+import tempfile
 from collections import Counter
+from pathlib import Path
 
+import nibabel
 import numpy as np
 import pydicom
 
 from mediml.data.catalog import packaged_file
-from mediml.imaging import WindowView, read_image, window
-from mediml.plots import show_curves, show_images, show_numbers, show_source
 
+# %%
+from mediml.imaging import (
+    Pseudonyms,
+    SeriesError,
+    WindowView,
+    deidentify_files,
+    read_image,
+    read_nifti,
+    read_series,
+    reorient,
+    window,
+    write_nifti,
+    write_series,
+)
+
+# %%
+from mediml.imaging.phantoms.ct import chest_ct
+from mediml.imaging.phantoms.findings import Nodule
+from mediml.imaging.phantoms.thorax import make_thorax
+from mediml.plots import show_images, show_numbers, show_source
+from mediml.viewer import show_static
+
+# %%
 header = pydicom.dcmread(packaged_file("ct_small"), stop_before_pixels=True)
 for keyword in ("Modality", "Rows", "RescaleSlope", "RescaleIntercept", "PixelSpacing", "ImagePositionPatient"):
     print(f"{header[keyword].tag}  {header[keyword].VR}  {keyword:21} {header[keyword].value}")
@@ -70,13 +94,13 @@ print(dict(Counter(element.VR for element in header).most_common(6)), "of", len(
 # | $c, w$ | centre and width of the window | Window Center, Width (0028,1050), (0028,1051) | `WindowView` |
 # | $y$ | 0 black … 1 white | – | `image.display()` |
 #
-# **By hand.** $s = 1064$, $m = 1$, $b = -1024$: $x = 40$ HU, soft tissue. In the window 40/400:
-# $y = (40 - 39.5)/399 + 0.5 = 0.50125$. And **before you run**: which values of $x$ come out as exactly 0 and exactly 1,
-# and how many whole numbers lie from the one to the other?
+# **By hand.** $s = 1064$, $m = 1$, $b = -1024$: $x = 40$ HU, soft tissue. In the window 40/400: $y = (40 - 39.5)/399 +
+# 0.5 = 0.50125$. And **before you run**: which values of $x$ come out as exactly 0 and exactly 1, and how many whole
+# numbers lie from the one to the other?
 
 # %% [markdown] tags=["zh"]
-# 描述图像的数字只有几十个；而文本、日期和私有属性（组号为奇数，含义只有厂家知道）多出一倍有余，讲的是患者、医护人员和机器。
-# 这些留到第 9 节。先看数字。
+# 描述图像的数字只有几十个；而文本、日期和私有属性（组号为奇数，含义只有厂家知道）多出一倍有余，讲的是患者、医护人员和
+# 机器。这些留到第 9 节。先看数字。
 #
 # ## 2 从存储值到屏幕：四步，次序不能乱
 #
@@ -95,8 +119,8 @@ print(dict(Counter(element.VR for element in header).most_common(6)), "of", len(
 # | $y$ | 0 为黑，1 为白 | – | `image.display()` |
 #
 # **手算一遍**：$s = 1064$，$m = 1$，$b = -1024$，于是 $x = 40$ HU，是软组织。取窗位 40、窗宽 400：
-# $y = (40 - 39.5)/399 + 0.5 = 0.50125$。**先猜，再运行**：$x$ 取哪个整数时 $y$ 恰好为 0，取哪个时恰好为 1？从前者到后者一共有多
-# 少个整数？
+# $y = (40 - 39.5)/399 + 0.5 = 0.50125$。**先猜，再运行**：$x$ 取哪个整数时 $y$ 恰好为 0，取哪个时恰好为 1？从前者到后
+# 者一共有多少个整数？
 
 # %%
 guess = None  # three whole numbers
@@ -109,12 +133,12 @@ assert white - black + 1 == 400 and np.isclose(window(40.0, 40, 400), 0.50125)
 
 # %% [markdown] tags=["en"]
 # A window of width 400 holds 400 whole numbers: that is where the half and the one in the formula come from. Many
-# programs write $(x - (c - w/2))/w$ instead. The difference is half a grey level in a wide window and a whole picture in
-# a narrow one:
+# programs write $(x - (c - w/2))/w$ instead. The difference is half a grey level in a wide window and a whole picture
+# in a narrow one:
 
 # %% [markdown] tags=["zh"]
-# 窗宽 400，窗里就恰好有 400 个整数：公式里的 ½ 和 1 由此而来。不少程序却写成 $(x - (c - w/2))/w$。窗很宽时，差别只有半个灰度
-# 级；窗很窄时，就是另一幅图像：
+# 窗宽 400，窗里就恰好有 400 个整数：公式里的 ½ 和 1 由此而来。不少程序却写成 $(x - (c - w/2))/w$。窗很宽时，差别只有半
+# 个灰度级；窗很窄时，就是另一幅图像：
 
 # %%
 show_source(window)
@@ -131,15 +155,15 @@ assert right.tolist() == [[0, 0, 1, 1, 1]] and naive.tolist() == [[0, 0, 0.5, 1,
 # %% [markdown] tags=["en"]
 # ## 3 One slice, three windows
 #
-# A CT slice of a head (`ct_slice`) spans thousands of HU, a screen shows 256 greys, an eye tells fewer. The windows of a
-# file are *alternatives*, never to be applied one after the other. Width 80 around 40 HU for the brain, 1800 for bone,
-# and the whole range.
+# A CT slice of a head (`ct_slice`) spans thousands of HU, a screen shows 256 greys, an eye tells fewer. The windows of
+# a file are *alternatives*, never to be applied one after the other. Width 80 around 40 HU for the brain, 1800 for
+# bone, and the whole range.
 
 # %% [markdown] tags=["zh"]
 # ## 3 一张切片，三个窗
 #
-# 一张头部 CT（`ct_slice`）的数值跨越数千 HU，屏幕只有 256 级灰度，眼睛能分辨的更少。文件里给出的几个窗是**供选择的**，绝不能一个
-# 接一个地叠着用。看脑组织用窗位 40、窗宽 80，看骨用窗宽 1800，再看全部范围。
+# 一张头部 CT（`ct_slice`）的数值跨越数千 HU，屏幕只有 256 级灰度，眼睛能分辨的更少。文件里给出的几个窗是**供选择的**，
+# 绝不能一个接一个地叠着用。看脑组织用窗位 40、窗宽 80，看骨用窗宽 1800，再看全部范围。
 
 # %%
 head = read_image(packaged_file("ct_slice"))
@@ -166,8 +190,8 @@ assert head.units == "HU" and np.isclose(shown["40 / 80"].max(), 1)
 #
 # ## 4 陷阱实验：漏掉一步会怎样，怎样查出来
 #
-# **4.1 漏掉模态变换。** “高于 −500 HU 的就是身体”——把这条规则直接用在另一台 CT 的存储值上；那台机器的截距是 −1024，像素为无符号
-# 数。
+# **4.1 漏掉模态变换。** “高于 −500 HU 的就是身体”——把这条规则直接用在另一台 CT 的存储值上；那台机器的截距是 −1024，像
+# 素为无符号数。
 
 # %%
 body = read_image(packaged_file("ct_small"))
@@ -187,7 +211,8 @@ assert wrong.all() and not right.all()
 # bits: what do you expect?
 
 # %% [markdown] tags=["zh"]
-# **怎么查**：先问单位。`image.units` 要么是 `"HU"`，要么不是；一张 CT 里若没有接近 −1000 HU 的空气，就是没人做过模态变换。
+# **怎么查**：先问单位。`image.units` 要么是 `"HU"`，要么不是；一张 CT 里若没有接近 −1000 HU 的空气，就是没人做过模态变
+# 换。
 #
 # **4.2 用文件自己的类型做减法。** 存储值往往是无符号数。在 16 位无符号数里，1000 减 1024 等于多少？
 
@@ -201,8 +226,8 @@ assert wrapped[0, 0] == 65512 and right[0, 0] == -24
 # %% [markdown] tags=["en"]
 # Fat became denser than any metal, silently. *The check:* the range. No tissue has 60000 HU.
 #
-# **4.3 Padding.** The scanner's field of view is a circle; the corners are filled with a number that was never measured.
-# **Predict**: by how much does the mean of the slice change when the circle's outside is left in?
+# **4.3 Padding.** The scanner's field of view is a circle; the corners are filled with a number that was never
+# measured. **Predict**: by how much does the mean of the slice change when the circle's outside is left in?
 
 # %% [markdown] tags=["zh"]
 # 脂肪一声不响地变得比任何金属都“密”。**怎么查**：看取值范围。没有组织能到 60000 HU。
@@ -226,10 +251,11 @@ assert head.values[circle].mean() - head.values.mean() > 500
 # its numbers drawn as they come; on the right, with the last step of the chain.
 
 # %% [markdown] tags=["zh"]
-# 一举两得。其一，对全部像素做统计，统计的其实是填充值。其二，文件自己声明的 Pixel Padding Value 在这里只抓到几百个像素：这个文件
-# 曾被有损压缩，填充区里已不再是同一个数。属性要信，范围**也要**查。
+# 一举两得。其一，对全部像素做统计，统计的其实是填充值。其二，文件自己声明的 Pixel Padding Value 在这里只抓到几百个像
+# 素：这个文件曾被有损压缩，填充区里已不再是同一个数。属性要信，范围**也要**查。
 #
-# **4.4 黑白极性。** MONOCHROME1 的意思是：最小的值显示为白。本课程的胸片正是这种文件。左边按原数直接画出，右边走完了最后一步。
+# **4.4 黑白极性。** MONOCHROME1 的意思是：最小的值显示为白。本课程的胸片正是这种文件。左边按原数直接画出，右边走完了最
+# 后一步。
 
 # %%
 film = read_image(packaged_file("chest_xray"))
@@ -255,19 +281,19 @@ assert film.inverted and film.display()[places["spine"]].mean() > 0.8 > raw[plac
 # | symbol | meaning | attribute |
 # |---|---|---|
 # | $P_0$ | centre of the first pixel, mm | Image Position (Patient) (0020,0032) |
-# | $\mathbf{u}$ | direction in which the *column index* grows, along a row | the first three of Image Orientation (0020,0037) |
-# | $\mathbf{v}$ | direction in which the *row index* grows, down a column | its last three |
+# | $\mathbf{u}$ | where the *column index* leads, along a row | the first three of Image Orientation (0020,0037) |
+# | $\mathbf{v}$ | where the *row index* leads, down a column | its last three |
 # | $\Delta_r, \Delta_c$ | distance between rows, between columns | Pixel Spacing (0028,0030), **in this order** |
 #
-# The coordinates are the patient's: $x$ grows to the patient's **l**eft, $y$ to the back (**p**osterior), $z$ to the head
-# (**s**uperior): LPS.
+# The coordinates are the patient's: $x$ grows to the patient's **l**eft, $y$ to the back (**p**osterior), $z$ to the
+# head (**s**uperior): LPS.
 #
-# **By hand.** Spacing $0.5 \backslash 2$; the ends of a lesion at pixel $(0, 0)$ and $(6, 2)$. Rows: $6 \cdot 0.5 = 3$ mm,
-# columns: $2 \cdot 2 = 4$ mm, so $\sqrt{3^2 + 4^2} = 5$ mm. Whoever reads Pixel Spacing as $(x, y)$ gets …?
+# **By hand.** Spacing $0.5 \backslash 2$; the ends of a lesion at pixel $(0, 0)$ and $(6, 2)$. Rows: $6 \cdot 0.5 = 3$
+# mm, columns: $2 \cdot 2 = 4$ mm, so $\sqrt{3^2 + 4^2} = 5$ mm. Whoever reads Pixel Spacing as $(x, y)$ gets …?
 
 # %% [markdown] tags=["zh"]
-# 人一眼就能看出负片，网络却不吭声：用一种极性训练，拿另一种极性去问，它照样自信地作答（有个公开的新冠影像数据集就把两种混在了一
-# 起）。**怎么查**：体外空气比肺暗，肺比脊柱暗。
+# 人一眼就能看出负片，网络却不吭声：用一种极性训练，拿另一种极性去问，它照样自信地作答（有个公开的新冠影像数据集就把两
+# 种混在了一起）。**怎么查**：体外空气比肺暗，肺比脊柱暗。
 #
 # ## 5 从行号、列号到毫米
 #
@@ -282,8 +308,8 @@ assert film.inverted and film.display()[places["spine"]].mean() > 0.8 > raw[plac
 #
 # 坐标是患者的坐标：$x$ 指向患者的左（L），$y$ 指向背（P），$z$ 指向头（S），合称 LPS。
 #
-# **手算一遍**：像素间距 $0.5 \backslash 2$，病灶两端位于像素 $(0, 0)$ 与 $(6, 2)$。行方向 $6 \cdot 0.5 = 3$ mm，列方向 $2 \cdot 2 = 4$ mm，所
-# 以 $\sqrt{3^2 + 4^2} = 5$ mm。要是把 Pixel Spacing 当成 $(x, y)$，会得到多少？
+# **手算一遍**：像素间距 $0.5 \backslash 2$，病灶两端位于像素 $(0, 0)$ 与 $(6, 2)$。行方向 $6 \cdot 0.5 = 3$ mm，列方向
+# $2 \cdot 2 = 4$ mm，所以 $\sqrt{3^2 + 4^2} = 5$ mm。要是把 Pixel Spacing 当成 $(x, y)$，会得到多少？
 
 # %%
 guess = None  # mm
@@ -299,9 +325,9 @@ assert np.isclose(np.linalg.norm((ends[1] - ends[0]) * (0.5, 2.0)), 5)
 # two apart, and our film gives none at all:
 
 # %% [markdown] tags=["zh"]
-# 5 mm 还是 12 mm：放在肺上，就是“一年后复查”与“立即处理”之别。大多数设备的像素是正方形，这个错误便一直潜伏着，直到遇上第一幅
-# 不是正方形的图像。X 光片还有一处：**Imager** Pixel Spacing 是在探测器上量的，身体在探测器前面，成像被放大了。`image.spacing_at`
-# 把二者区分开；而我们这张胸片干脆没有给出间距：
+# 5 mm 还是 12 mm：放在肺上，就是“一年后复查”与“立即处理”之别。大多数设备的像素是正方形，这个错误便一直潜伏着，直到遇上
+# 第一幅不是正方形的图像。X 光片还有一处：**Imager** Pixel Spacing 是在探测器上量的，身体在探测器前面，成像被放大了。
+# `image.spacing_at` 把二者区分开；而我们这张胸片干脆没有给出间距：
 
 # %%
 for name in ("ct_small", "mr_small", "chest_xray"):
@@ -325,21 +351,21 @@ assert image.spacing_mm is None
 # %% [markdown] tags=["zh"]
 # ## 6 一个序列：按位置给切片排序
 #
-# 一次 CT 检查是满满一文件夹的文件。文件名，乃至 Instance Number，只反映写文件的先后。位置藏在坐标里；每张切片只要一个数：它沿切
-# 片法线走了多远。
+# 一次 CT 检查是满满一文件夹的文件。文件名，乃至 Instance Number，只反映写文件的先后。位置藏在坐标里；每张切片只要一个
+# 数：它沿切片法线走了多远。
 #
 # $$ d = P_0 \cdot \mathbf{n}, \qquad \mathbf{n} = \mathbf{u} \times \mathbf{v} $$
 #
-# 层间距是两个 $d$ 之差，**不是** Slice Thickness（层厚）：切片可能重叠，也可能留有空隙。下面是课程的胸部体模（第 01 课），层间距 3 mm，
-# **右**肺有一个结节。把它写成 DICOM，文件名毫无意义——许多归档系统导出来的正是这样。
+# 层间距是两个 $d$ 之差，**不是** Slice Thickness（层厚）：切片可能重叠，也可能留有空隙。下面是课程的胸部体模（第 01
+# 课），层间距 3 mm，**右**肺有一个结节。把它写成 DICOM，文件名毫无意义——许多归档系统导出来的正是这样。
 
 # %%
-import tempfile
-from pathlib import Path
+thorax = make_thorax(4, 0, [Nodule(diameter_mm=24, side="right")])
+scan = chest_ct(thorax, seed=4, size=112, slices=24, range_mm=(-66.0, 6.0), method="direct")
+chest = scan.volume
+print(chest.shape, "voxels of", tuple(round(v, 2) for v in chest.spacing_mm), "mm")
 
-from mediml.imaging import list_series, read_nifti, read_series, reorient, write_nifti, write_series
-
-chest = CHEST
+# %%
 folder = Path(tempfile.mkdtemp())
 files = write_series(folder / "series", chest)
 order = np.random.default_rng(2).permutation(len(files))
@@ -374,8 +400,6 @@ assert np.array_equal(volume.values, chest.values) and not np.array_equal(by_nam
 # **少了一张切片。** 中间丢了一个文件。天真的程序照样叠起来，患者便矮了 3 mm，缺口以上全部错位。读取程序该怎么做？
 
 # %%
-from mediml.imaging import SeriesError
-
 lost = sorted((folder / "series").iterdir(), key=lambda f: read_image(f).origin_mm[2])[len(files) // 2]
 content = lost.read_bytes()
 lost.unlink()
@@ -400,21 +424,22 @@ assert filled.shape == chest.shape and filled.padding[len(files) // 2].all()
 # in one person of ten thousand (situs inversus). The file says it: `axis_codes` names where each axis leads.
 
 # %% [markdown] tags=["zh"]
-# 拒绝，并说明理由；只有调用者明确要求，才继续往下走，并且把没有测量到的部分标出来。切片重复、一个文件夹里混着两个序列、尺寸不一、
-# 机架倾斜（切片彼此错切），都是同样的处理：`read_series` 一概拒绝，并给出原因。
+# 拒绝，并说明理由；只有调用者明确要求，才继续往下走，并且把没有测量到的部分标出来。切片重复、一个文件夹里混着两个序
+# 列、尺寸不一、机架倾斜（切片彼此错切），都是同样的处理：`read_series` 一概拒绝，并给出原因。
 #
 # ## 7 心脏在哪一边？
 #
-# 横断面上，列号朝患者的左边增大，于是患者的右侧在屏幕的**左边**，就像你站在患者脚端看过去。数组本身对此只字不提。左右一翻，画面在
-# 解剖上仍说得通——一万人里确有一个（内脏反位）。依据在文件里：`axis_codes` 说明每个轴通向哪里。
+# 横断面上，列号朝患者的左边增大，于是患者的右侧在屏幕的**左边**，就像你站在患者脚端看过去。数组本身对此只字不提。左右
+# 一翻，画面在解剖上仍说得通——一万人里确有一个（内脏反位）。依据在文件里：`axis_codes` 说明每个轴通向哪里。
 
 # %%
-level = LEVEL
+nodule = np.argwhere(scan.mask(scan.findings[0].label)).mean(axis=0)  # plane, row, column
+level = round(nodule[0])
 axial = lungs.apply(volume.values[level])
 alt = ("An axial chest slice and its mirror image; the nodule changes sides.",
        "胸部横断面及其左右翻转：结节换到了另一侧。")  # fmt: skip
 show_images({"R | L": axial, "?": axial[:, ::-1]}, alt, limits=(0, 1), size=3)
-place = volume.affine @ (*NODULE, 1)
+place = volume.affine @ (*nodule, 1)
 print("axes:", volume.axis_codes, " centre of the nodule, mm:", [round(float(v)) for v in place[:3]])
 print("x is", "negative: the patient's right" if place[0] < 0 else "positive: the patient's left")
 assert place[0] < 0 and volume.axis_codes[2] == "L"
@@ -422,15 +447,14 @@ assert place[0] < 0 and volume.axis_codes[2] == "L"
 # %% [markdown] tags=["en"]
 # **The NIfTI trap.** Research software speaks NIfTI, whose coordinates are RAS: $x$ to the **right**, $y$ to the front.
 # Between the two, $x$ and $y$ change sign. Below the same volume goes to a file and comes back through another
-# library's eyes. **Predict** the three letters that nibabel gives for our axes plane, row, column.
+# library's eyes. **Predict** the three letters that nibabel gives for the file's axes, which are column, row, plane.
 
 # %% [markdown] tags=["zh"]
-# **NIfTI 陷阱。** 科研软件讲的是 NIfTI，它的坐标系是 RAS：$x$ 指向**右**，$y$ 指向前。两种坐标之间，$x$、$y$ 要变号。下面把同一个体数据
-# 写成文件，再用另一个库的眼光来看。**先猜**：对我们的三个轴（层、行、列），nibabel 会给出哪三个字母？
+# **NIfTI 陷阱。** 科研软件讲的是 NIfTI，它的坐标系是 RAS：$x$ 指向**右**，$y$ 指向前。两种坐标之间，$x$、$y$ 要变号。
+# 下面把同一个体数据写成文件，再用另一个库的眼光来看。**先猜**：对文件的三个轴（列、行、层），nibabel 会给出哪三个字
+# 母？
 
 # %%
-import nibabel
-
 guess = None  # three letters of R L A P S I
 write_nifti(folder / "chest.nii.gz", volume)
 seen = nibabel.load(folder / "chest.nii.gz")
@@ -446,13 +470,13 @@ assert np.allclose(sorted(back.values.ravel()[::997]), sorted(volume.values.rave
 
 # %% [markdown] tags=["zh"]
 # 再说**翻转增强**：把胸部左右翻转，等于教网络“心脏也可能在右边”。任务若分左右，这就是对解剖撒谎；
-# [`mediml/imaging/augmentation.py`](../../mediml/imaging/augmentation.py) 里的 `flip` 会拒绝，除非你声明左右无关紧要。要换**数组**的方向又不
-# 撒谎，用 `reorient`：轴变了，每个体素在患者体内的位置不变。
+# [`mediml/imaging/augmentation.py`](../../mediml/imaging/augmentation.py) 里的 `flip` 会拒绝，除非你声明左右无关紧要。
+# 要换**数组**的方向又不撒谎，用 `reorient`：轴变了，每个体素在患者体内的位置不变。
 
 # %%
 turned = reorient(volume, "HPR")
-there = volume.affine @ (*NODULE, 1)
-mirrored = (NODULE[0], NODULE[1], volume.shape[2] - 1 - NODULE[2])
+there = volume.affine @ (*nodule, 1)
+mirrored = (nodule[0], nodule[1], volume.shape[2] - 1 - nodule[2])
 print("columns now lead to", turned.axis_codes[2], "- same place:", np.allclose(turned.affine @ (*mirrored, 1), there))
 assert np.allclose(turned.affine @ (*mirrored, 1), there)
 
@@ -470,7 +494,10 @@ assert np.allclose(turned.affine @ (*mirrored, 1), there)
 # `mediml view FOLDER --out chest.html`。在笔记本里，`show` 给出滑块；它的静态版本是 `show_static`。
 
 # %%
-STATIC
+alt = ("The chest in three planes through the nodule, with orientation letters and a scale in HU.",
+       "过结节的三个平面，带方位字母和 HU 刻度。")  # fmt: skip
+show_static(volume, window="lung", alt=alt, at=tuple(round(float(v)) for v in nodule))
+assert volume.values[tuple(np.rint(nodule).astype(int))] > -200
 
 # %% [markdown] tags=["en"]
 # ## 9 A file that names nobody
@@ -484,13 +511,11 @@ STATIC
 # %% [markdown] tags=["zh"]
 # ## 9 一份不指名道姓的文件
 #
-# 文件头里指向患者的地方，比谁列得出的都多：姓名、日期、送检医生、设备站名、自由文本、私有属性、文件名本身，还有直接“烧”在画面上的
-# 字。想到什么删什么，没想到的就留下了。所以反过来：列一张**允许保留**的清单，其余一律去掉。标识符换成带密钥的散列，同一患者的两个文
-# 件仍然对得上；日期则按患者整体平移一个无人知晓的天数。
+# 文件头里指向患者的地方，比谁列得出的都多：姓名、日期、送检医生、设备站名、自由文本、私有属性、文件名本身，还有直接“烧
+# ”在画面上的字。想到什么删什么，没想到的就留下了。所以反过来：列一张**允许保留**的清单，其余一律去掉。标识符换成带密钥
+# 的散列，同一患者的两个文件仍然对得上；日期则按患者整体平移一个无人知晓的天数。
 
 # %%
-from mediml.imaging import Pseudonyms, deidentify_files
-
 key = Pseudonyms(bytes(range(32)))  # for the lesson; a real key is Pseudonyms() and kept elsewhere
 outcome = deidentify_files(packaged_file("ct_small"), folder / "shared", key)
 before, after = pydicom.dcmread(packaged_file("ct_small")), pydicom.dcmread(outcome.written[0])
@@ -512,8 +537,9 @@ print(outcome.refused[0][1])
 assert not outcome.written and len(outcome.refused) == 1
 
 # %% [markdown] tags=["zh"]
-# 像素逐位相同。**它做不到的**：发现画面里的字（所以超声和屏幕截图会被拒绝，除非你指明要涂掉的矩形），抹去能从头部扫描重建出来的面
-# 孔，代替人工复核——它不是标准中那份规范的认证实现。命令行：`mediml deidentify FOLDER --out SHARED --key FILE`。
+# 像素逐位相同。**它做不到的**：发现画面里的字（所以超声和屏幕截图会被拒绝，除非你指明要涂掉的矩形），抹去能从头部扫描
+# 重建出来的面孔，代替人工复核——它不是标准中那份规范的认证实现。命令行：
+# `mediml deidentify FOLDER --out SHARED --key FILE`。
 
 # %% [markdown] tags=["en"]
 # ## 10 What to check in every new data set
@@ -622,7 +648,8 @@ assert plane in (None, "sagittal"), "one axis leads to the back, the other to th
 #   (2021).
 # * Code: [`mediml/imaging/dicom.py`](../../mediml/imaging/dicom.py),
 #   [`mediml/imaging/intensity.py`](../../mediml/imaging/intensity.py),
-#   [`mediml/imaging/series.py`](../../mediml/imaging/series.py), [`mediml/imaging/volume.py`](../../mediml/imaging/volume.py),
+#   [`mediml/imaging/series.py`](../../mediml/imaging/series.py),
+#   [`mediml/imaging/volume.py`](../../mediml/imaging/volume.py),
 #   [`mediml/imaging/orientation.py`](../../mediml/imaging/orientation.py),
 #   [`mediml/imaging/nifti.py`](../../mediml/imaging/nifti.py),
 #   [`mediml/imaging/deidentify.py`](../../mediml/imaging/deidentify.py). Data:
@@ -655,7 +682,8 @@ assert plane in (None, "sagittal"), "one axis leads to the back, the other to th
 #   (2021)。
 # * 代码：[`mediml/imaging/dicom.py`](../../mediml/imaging/dicom.py)、
 #   [`mediml/imaging/intensity.py`](../../mediml/imaging/intensity.py)、
-#   [`mediml/imaging/series.py`](../../mediml/imaging/series.py)、[`mediml/imaging/volume.py`](../../mediml/imaging/volume.py)、
+#   [`mediml/imaging/series.py`](../../mediml/imaging/series.py)、
+#   [`mediml/imaging/volume.py`](../../mediml/imaging/volume.py)、
 #   [`mediml/imaging/orientation.py`](../../mediml/imaging/orientation.py)、
 #   [`mediml/imaging/nifti.py`](../../mediml/imaging/nifti.py)、
 #   [`mediml/imaging/deidentify.py`](../../mediml/imaging/deidentify.py)。数据：
