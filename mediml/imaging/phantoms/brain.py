@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mediml.imaging.phantoms.head_findings import FINDINGS, Finding, Infarct, Tumour, draw_finding
 from mediml.imaging.phantoms.head import TISSUE_NAMES, Head
+from mediml.imaging.phantoms.head_findings import FINDINGS, Finding, Infarct, Tumour, draw_finding
 
 __all__ = ["BrainAnatomy", "brain_anatomy"]
 
@@ -48,13 +48,14 @@ class BrainAnatomy:
     masks : mapping of str to ndarray of bool
         ``"brain"``, ``"left"`` and ``"right"`` (the patient's halves of the brain), and of the finding ``"lesion"``
         (all of the tumour with its dead core, the infarct, or the white-matter lesions), ``"necrosis"``, ``"oedema"``
-        and ``"mca_territory"``. A voxel belongs where the share is at least one half.
+        and ``"mca_territory"``. A voxel belongs where the share is at least one half; where
+        lesion and oedema have one half each, it is lesion.
     volumes_mm3 : mapping of str to float
         Volume of every tissue within the grid: sum of the shares times the volume of a voxel.
     lesion_volume_mm3 : float or None
         Volume of the tumour by its surface, dead core included, wherever the grid ends; None without a tumour.
     lesion_centre_mm : vector or None
-        Centre of the tumour, LPS.
+        Centre of gravity of the tumour, LPS.
     finding, side : str or None
         What was asked for; ``"left"`` or ``"right"`` of the patient, None for both or without a finding.
     spacing_mm, directions, origin_mm
@@ -97,7 +98,7 @@ def brain_anatomy(
     symmetric: bool = False,
     oversampling: int = 2,
 ) -> BrainAnatomy:
-    """A seeded head: scalp, skull, folded cortex, white matter, ventricles, basal ganglia, cerebellum, brain stem, eyes.
+    """A seeded head: scalp, skull, folded cortex, white matter, ventricles, basal ganglia, cerebellum, stem, eyes.
 
     Parameters
     ----------
@@ -161,8 +162,8 @@ def brain_anatomy(
         fractions=fractions,
         masks=_masks(fractions, head, found, shape, spacing_mm, directions, origin),
         volumes_mm3=volumes,
-        lesion_volume_mm3=tumour and tumour.lump.volume_mm3,
-        lesion_centre_mm=tumour and tumour.centre_mm,
+        lesion_volume_mm3=None if tumour is None else tumour.lump.volume_mm3,
+        lesion_centre_mm=None if tumour is None else tumour.centre_mm,
         finding=finding,
         side={1: "left", -1: "right"}.get(found.sign) if found else None,
         spacing_mm=spacing_mm,
@@ -191,7 +192,9 @@ def _check(
             f"brain_anatomy: side expects 'left' or 'right' with a tumour or a stroke, got {side!r} with {finding!r}"
         )
     if volume_ml is not None and (finding != "tumour" or not 0.1 <= volume_ml < math.inf):
-        raise ValueError(f"brain_anatomy: volume_ml expects at least 0.1, with a tumour, got {volume_ml} with {finding!r}")
+        raise ValueError(
+            f"brain_anatomy: volume_ml expects at least 0.1, with a tumour, got {volume_ml} with {finding!r}"
+        )
     if points < 1 or math.prod(shape) * points**3 > _MAX_POINTS:
         raise ValueError(
             f"brain_anatomy: oversampling expects at least 1 and at most {_MAX_POINTS} points in all, got {points} for "
@@ -257,7 +260,7 @@ def _masks(
         return masks
     masks["lesion"] = share("tumour", "necrosis", "stroke", "white_matter_lesion") >= 0.5
     if isinstance(finding, Tumour):
-        masks |= {"necrosis": share("necrosis") >= 0.5, "oedema": share("oedema") >= 0.5}
+        masks |= {"necrosis": share("necrosis") >= 0.5, "oedema": (share("oedema") >= 0.5) & ~masks["lesion"]}
     if isinstance(finding, Infarct):
         deep = [Infarct.depth(*head.standard(*place), Infarct.TERRITORY).reshape(shape[1:]) for place in places]
         masks["mca_territory"] = brain & (np.stack(deep) > 0) & (x * finding.sign > 0)

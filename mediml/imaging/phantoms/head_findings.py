@@ -1,4 +1,4 @@
-"""What may be wrong in a head: a tumour with oedema, a fresh infarct of the middle cerebral artery, white-matter lesions.
+"""What may be wrong in a head: a tumour with oedema, a fresh infarct of an artery's territory, white-matter lesions.
 
 Each finding answers `relabel`: given places in mm and the tissues there, the tissues with the finding. Its truth is
 analytic: the volume of the tumour is that of a closed surface, not a count of voxels.
@@ -24,7 +24,8 @@ _TRIES = 400
 class Finding(Protocol):
     """One finding of a head; `sign` is +1 on the patient's left, -1 on the right, 0 on both."""
 
-    sign: int
+    @property
+    def sign(self) -> int: ...
 
     def push(self, x: Field, y: Field, z: Field) -> tuple[Field, Field, Field]: ...
 
@@ -42,15 +43,19 @@ class Lump:
         self._phases = 2 * np.pi * rng.random(4)
         self._roughness = roughness
         self.volume_mm3 = volume_mm3
-        self.radius_mm = float((volume_mm3 / self._unit_volume()) ** (1 / 3))
+        shape, u, weight = self._sphere()
+        self.radius_mm = float((volume_mm3 / (shape**3 * weight / 3).sum()) ** (1 / 3))
         self.reach_mm = self.radius_mm * float(np.exp(4 * roughness))  # never exceeded: |g| <= 4
+        #: From where the radius is measured to the centre of gravity: the integral of r**4 / 4 u / volume.
+        self.offset_mm = (self.radius_mm**4 * shape**4 / 4 * u * weight).sum((1, 2)) / volume_mm3
 
-    def _unit_volume(self) -> float:
+    def _sphere(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """Radius over radius_mm, directions and weights of the quadrature."""
         height, weight = np.polynomial.legendre.leggauss(64)
         turn = 2 * np.pi * np.arange(128) / 128
         ring = np.sqrt(1 - height**2)[:, None]
         u = np.stack([ring * np.cos(turn), ring * np.sin(turn), height[:, None] + 0 * turn])
-        return float((np.exp(3 * self._wave(u)) * weight[:, None]).sum() * 2 * np.pi / 128 / 3)
+        return np.exp(self._wave(u)), u, weight[:, None] * np.full(128, 2 * np.pi / 128)
 
     def _wave(self, u: NDArray[Any]) -> Any:
         return self._roughness * sum(
@@ -70,10 +75,16 @@ class Tumour:
     """A mass with a dead core, that presses the brain aside, and the oedema around it in the white matter."""
 
     lump: Lump
-    centre_mm: tuple[float, float, float]
+    start_mm: tuple[float, float, float]
     centre_atlas: tuple[float, float, float]
     oedema_mm: float
     sign: int
+
+    @property
+    def centre_mm(self) -> tuple[float, float, float]:
+        """Centre of gravity."""
+        x, y, z = (float(start + offset) for start, offset in zip(self.start_mm, self.lump.offset_mm))
+        return (x, y, z)
 
     def push(self, x: Field, y: Field, z: Field) -> tuple[Field, Field, Field]:
         """Where the tissue at a place lay before the mass grew: incompressible, r_before**3 = r**3 - 0.5 R**3."""
@@ -84,7 +95,7 @@ class Tumour:
         return cx + u * ratio, cy + v * ratio, cz + w * ratio
 
     def relabel(self, label: NDArray[np.uint8], place: tuple[Field, Field, Field], head: Head) -> None:
-        x, y, z = (axis - np.float32(c) for axis, c in zip(place, self.centre_mm))
+        x, y, z = (axis - np.float32(c) for axis, c in zip(place, self.start_mm))
         near = np.flatnonzero(x**2 + y**2 + z**2 < (self.lump.reach_mm + 2 * self.oedema_mm) ** 2)
         if near.size == 0:
             return
@@ -138,7 +149,9 @@ class Infarct:
         r = np.sqrt(ax**2 + back**2)
         angle = np.arctan2(back, ax)
         inside = np.minimum((angle - np.radians(np.float32(first))) * r, (np.radians(np.float32(last)) - angle) * r)
-        return np.minimum(np.minimum(inside, ax - np.float32(inner)), np.minimum(z - np.float32(low), np.float32(high) - z))
+        return np.minimum(
+            np.minimum(inside, ax - np.float32(inner)), np.minimum(z - np.float32(low), np.float32(high) - z)
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,7 +191,7 @@ def draw_finding(
             low,
             min(limits[4], low + rng.uniform(28, 50)),
         )
-    return _white_matter_lesions(rng, head, 6 + int(13 * drawn_size))
+    return _white_matter_lesions(rng, head, 12 + int(20 * drawn_size))
 
 
 def _tumour(rng: np.random.Generator, head: Head, sign: int, volume_mm3: float) -> Tumour:
@@ -192,14 +205,14 @@ def _tumour(rng: np.random.Generator, head: Head, sign: int, volume_mm3: float) 
             atlas = (float(standard[0][0]), float(standard[1][0]), float(standard[2][0]))
             return Tumour(lump, (x, y, z), atlas, rng.uniform(7, 14), sign)
     raise ValueError(
-        f"brain_anatomy: volume_ml expects a tumour that fits into one half of the brain, got {volume_mm3 / 1000:g} ml; "
-        "ask for at most 30 ml"
+        "brain_anatomy: volume_ml expects a tumour that fits into one half of the brain, got "
+        f"{volume_mm3 / 1000:g} ml; ask for at most 30 ml"
     )
 
 
 def _white_matter_lesions(rng: np.random.Generator, head: Head, count: int) -> WhiteMatterLesions:
     centres: list[tuple[float, float, float]] = []
-    tries = rng.uniform((-46, -40, -4), (46, 70, 46), (4000, 3))
+    tries = rng.uniform((-42, -38, 2), (42, 66, 38), (4000, 3))
     x, y, z = tries.astype(np.float32).T
     for place in tries[head.label(x, y, z) == code("white")]:
         if all(np.linalg.norm(np.subtract(place, other)) > 8 for other in centres):
