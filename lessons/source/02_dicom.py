@@ -361,7 +361,8 @@ assert image.spacing_mm is None
 
 # %%
 thorax = make_thorax(4, 0, [Nodule(diameter_mm=24, side="right")])
-scan = chest_ct(thorax, seed=4, size=112, slices=24, range_mm=(-66.0, 6.0), method="direct")
+height = round(thorax.findings[0].centre_mm[2])  # of the nodule, in mm
+scan = chest_ct(thorax, seed=4, size=112, slices=24, range_mm=(height - 36, height + 36), method="direct")
 chest = scan.volume
 print(chest.shape, "voxels of", tuple(round(v, 2) for v in chest.spacing_mm), "mm")
 
@@ -384,7 +385,7 @@ alt = ("Coronal cut: with files by name a jumble of stripes, by position a chest
        "冠状面：按文件名排列是一片乱条纹，按位置排列才是胸部。")  # fmt: skip
 spacing = (volume.spacing_mm[0], volume.spacing_mm[2])
 show_images({title: lungs.apply(view) for title, view in views.items()}, alt, limits=(0, 1), spacing_mm=spacing, size=3)
-print("shape", volume.shape, "spacing", volume.spacing_mm, "mm, axes lead to", "".join(volume.axis_codes))
+print("shape", volume.shape, "spacing", np.round(volume.spacing_mm, 2), "mm, axes lead to", "".join(volume.axis_codes))
 assert np.array_equal(volume.values, chest.values) and not np.array_equal(by_name, chest.values)
 
 # %% [markdown] tags=["en"]
