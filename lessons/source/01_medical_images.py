@@ -85,7 +85,7 @@ alt = (
     "Real images: chest X-ray, head CT, shoulder MR, ultrasound.",
     "真实图像：胸部 X 光片、头部 CT、肩关节 MR、超声。",
 )
-show_images(shown, alt, limits=(0, 1), size=1.8)
+show_images(shown, alt, limits=(0, 1), size=1.5)
 assert list(shown) == ["CR", "CT", "MR", "US"]
 
 # %% [markdown] tags=["en"]
@@ -158,7 +158,7 @@ truth = film.mask(film.findings[0].label)
 alt = ("Phantom radiograph with a nodule, the same with few photons, the nodule's exact outline, and a real film.",
        "带结节的体模胸片、光子很少时的同一张、结节的精确轮廓，以及一张真实胸片。")  # fmt: skip
 panels = {r"$N_0 = 4\cdot10^5$": film.image.display(), r"$N_0 = 3\cdot10^3$": noisy.image.display()}
-show_images(panels | {"mask": truth, "CR": shown["CR"]}, alt, limits=(0, 1), size=1.9)
+show_images(panels | {"mask": truth, "CR": shown["CR"]}, alt, limits=(0, 1), size=1.5)
 assert 0 < truth.mean() < 0.01
 
 # %% [markdown] tags=["en"]
@@ -211,7 +211,7 @@ lungs = WindowView(-600, 1500)
 alt = ("A sinogram, the CT slice from such sums, and the same slice at a thirtieth of the dose.",
        "正弦图，由这样的和重建出的 CT 切片，以及三十分之一剂量下的同一层。")  # fmt: skip
 panels = {"CT": scan.volume.display(lungs)[0], r"CT, dose / 30": low_dose.volume.display(lungs)[0]}
-show_images({r"$\sum \mu d$": sinogram / sinogram.max()} | panels, alt, limits=(0, 1), size=2.6)
+show_images({r"$\sum \mu d$": sinogram / sinogram.max()} | panels, alt, limits=(0, 1), size=2.1)
 assert scan.volume.units == "HU"
 
 # %%
@@ -287,7 +287,7 @@ head = phantoms.brain_anatomy(0, shape=(1, 144, 120), spacing_mm=(4, 1.6, 1.6), 
 pictures = {name: phantoms.brain_mr(head, name) for name in ("T1", "T2", "FLAIR", "DWI")}
 alt = ("One head in T1, T2, FLAIR and diffusion weighting; a stroke in the patient's right half, on the left.",
        "同一个头部的 T1、T2、FLAIR 与弥散加权像；卒中在患者右半球，即画面左侧。")  # fmt: skip
-show_images({name: mr.volume.display()[0] for name, mr in pictures.items()}, alt, limits=(0, 1), size=1.7)
+show_images({name: mr.volume.display()[0] for name, mr in pictures.items()}, alt, limits=(0, 1), size=1.45)
 stroke, white = head.masks["lesion"], head.fractions["white"] > 0.99
 for name, mr in pictures.items():
     values = mr.volume.values
@@ -329,7 +329,7 @@ echo = phantoms.ultrasound(3, organ="liver", finding="cyst", shape=(300, 400))
 again = phantoms.ultrasound(3, organ="liver", finding="cyst", shape=(300, 400))
 alt = ("Ultrasound phantom of a liver with a cyst, bright behind it, and the cyst's outline.",
        "肝脏超声体模：囊肿及其后方增强，以及囊肿的轮廓。")  # fmt: skip
-show_images({"US": echo.image.display(), "mask": echo.masks["finding"]}, alt, limits=(0, 1), size=3)
+show_images({"US": echo.image.display(), "mask": echo.masks["finding"]}, alt, limits=(0, 1), size=2.4)
 plain = phantoms.ultrasound(5, organ="uniform", shape=(240, 320))
 quiet = plain.envelope[80:-80, 10:-10]
 print(f"mean over deviation of the speckle {quiet.mean() / quiet.std():.2f}; the theory (Rayleigh) says 1.91")
@@ -352,9 +352,9 @@ assert abs(quiet.mean() / quiet.std() - 1.91) < 0.15
 series = phantoms.barium_series(2, finding="polyp")
 alt = ("A barium enema phantom from two directions, and where a polyp lies in the first.",
        "钡灌肠体模的两个投照方向，以及第一幅中息肉的位置。")  # fmt: skip
-frames = [resize_area(frame.display(), (256, 256)) for frame in series.images[:2]]
-where = resize_area(series.masks[0]["finding"].astype(np.float32), (256, 256)) > 0
-show_images({"RF 1": frames[0], "RF 2": frames[1], "mask": where}, alt, limits=(0, 1), size=2.8)
+frames = [resize_area(frame.display(), (192, 192)) for frame in series.images[:2]]
+where = resize_area(series.masks[0]["finding"].astype(np.float32), (192, 192)) > 0
+show_images({"RF 1": frames[0], "RF 2": frames[1], "mask": where}, alt, limits=(0, 1), size=1.9)
 print(f"polyp of {series.size_mm:.0f} mm; frames at {series.angles_deg[0]:.0f}° and {series.angles_deg[1]:.0f}°")
 assert where.any()
 
@@ -436,7 +436,7 @@ assert curves["even"].max() > 1.5 * curves["uneven"].max()
 
 # %%
 alt = ("A T1 slice with an uneven field, and the field itself.", "亮度不均的 T1 切片，以及偏置场本身。")
-show_images({"T1": uneven.volume.display()[0], "b": uneven.bias_field[0]}, alt)
+show_images({"T1": uneven.volume.display()[0], "b": uneven.bias_field[0]}, alt, size=1.7)
 print(f"field over the brain: {uneven.bias_field[brain].min():.2f} to {uneven.bias_field[brain].max():.2f}")
 assert uneven.bias_field[brain].max() > 1.2
 
