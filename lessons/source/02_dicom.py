@@ -532,15 +532,15 @@ assert private[1] == 0 and np.array_equal(read_image(outcome.written[0]).values,
 # or replace a review: it is no certified implementation of the standard's profile. On the command line:
 # `mediml deidentify FOLDER --out SHARED --key FILE`.
 
-# %%
-outcome = deidentify_files(packaged_file("ultrasound"), folder / "shared", key)
-print(outcome.refused[0][1])
-assert not outcome.written and len(outcome.refused) == 1
-
 # %% [markdown] tags=["zh"]
 # 像素逐位相同。**它做不到的**：发现画面里的字（所以超声和屏幕截图会被拒绝，除非你指明要涂掉的矩形），抹去能从头部扫描
 # 重建出来的面孔，代替人工复核——它不是标准中那份规范的认证实现。命令行：
 # `mediml deidentify FOLDER --out SHARED --key FILE`。
+
+# %%
+outcome = deidentify_files(packaged_file("ultrasound"), folder / "shared", key)
+print(outcome.refused[0][1])
+assert not outcome.written and len(outcome.refused) == 1
 
 # %% [markdown] tags=["en"]
 # ## 10 What to check in every new data set
