@@ -11,6 +11,7 @@ from mediml.imaging.diffusion import anisotropic_diffusion
 from mediml.imaging.edges import Gradient, laplacian, sobel
 from mediml.imaging.export import Provenance, write_image, write_series
 from mediml.imaging.filters import gaussian_filter, mean_filter, median_filter, unsharp_mask
+from mediml.imaging.frames import read_frames
 from mediml.imaging.geometry import (
     bounding_box,
     center_square,
@@ -24,6 +25,7 @@ from mediml.imaging.geometry import (
 from mediml.imaging.image import DicomError, Image, ImageError, LookupView, PictureError, WindowView
 from mediml.imaging.intensity import lookup, window
 from mediml.imaging.movement import elastic_displacement, flip, move
+from mediml.imaging.nifti import NiftiError, read_nifti, write_nifti
 from mediml.imaging.noise import correct_rician_bias, estimate_noise, rician_mean
 from mediml.imaging.normalisation import (
     HistogramLandmarks,
@@ -33,10 +35,12 @@ from mediml.imaging.normalisation import (
     standardise,
     z_score,
 )
+from mediml.imaging.orientation import reorient
 from mediml.imaging.picture import read_picture
 from mediml.imaging.presets import CT_WINDOWS
 from mediml.imaging.pseudonyms import DeidentificationError, Pseudonyms
 from mediml.imaging.resample import resample, resample_image, resample_mask, resample_volume, resize, resize_mask
+from mediml.imaging.series import SeriesError, list_series, read_series
 from mediml.imaging.variation import total_variation
 from mediml.imaging.volume import Volume
 
@@ -51,10 +55,12 @@ __all__ = [
     "Image",
     "ImageError",
     "LookupView",
+    "NiftiError",
     "PairedAugmentation",
     "PictureError",
     "Provenance",
     "Pseudonyms",
+    "SeriesError",
     "Volume",
     "WindowView",
     "anisotropic_diffusion",
@@ -79,6 +85,7 @@ __all__ = [
     "histogram_landmarks",
     "homomorphic_filter",
     "laplacian",
+    "list_series",
     "lookup",
     "match_histogram",
     "mean_filter",
@@ -89,8 +96,12 @@ __all__ = [
     "pad_to",
     "pad_volume",
     "percentile_scale",
+    "read_frames",
     "read_image",
+    "read_nifti",
     "read_picture",
+    "read_series",
+    "reorient",
     "resample",
     "resample_image",
     "resample_mask",
@@ -105,6 +116,7 @@ __all__ = [
     "unsharp_mask",
     "window",
     "write_image",
+    "write_nifti",
     "write_series",
     "z_score",
 ]

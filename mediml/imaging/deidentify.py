@@ -38,7 +38,7 @@ from mediml.imaging.pseudonyms import DeidentificationError, Pseudonyms
 
 __all__ = ["DeidentificationError", "Outcome", "Pseudonyms", "deidentify", "deidentify_files"]
 
-METHOD = "mediml: list of allowed attributes; burned-in text and faces not looked for"
+METHOD = ["mediml: attributes by a list of what may stay", "text in the pixels and faces not looked for"]
 
 #: Kinds of pictures in which names are usually burned in: ultrasound, screen shots, photographs, endoscopy.
 TEXT_IN_PIXELS = frozenset({"US", "IVUS", "OT", "SC", "XC", "ES", "GM", "DOC", "DMS", "OP", "BI"})

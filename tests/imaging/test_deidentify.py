@@ -20,6 +20,7 @@ from mediml.imaging.pseudonyms import DeidentificationError, Pseudonyms
 
 CANARY = "Zebrafisch"
 KEY = bytes(range(32))
+PIXELS = {"PhotometricInterpretation", "Modality", "SOPClassUID"}
 TEXTS = {"PN", "LO", "SH", "LT", "ST", "UT", "UC", "CS", "AE", "UR"}
 
 
@@ -41,10 +42,10 @@ def run(tmp_path, path, **more):
     return outcome.written
 
 
-def plant(dataset, depth=1):
+def plant(dataset, depth=1, said=()):
     """A canary in every attribute of the dictionary that takes text, and in those sequences that are rebuilt."""
     for tag, (vr, *_, keyword) in DicomDictionary.items():
-        if tag >> 16 in (0x0000, 0x0002, 0x7FE0) or not keyword or keyword in dataset:
+        if tag >> 16 in (0x0000, 0x0002, 0x7FE0) or not keyword or keyword in dataset or keyword in said:
             continue
         if vr in TEXTS:
             dataset.add_new(tag, vr, CANARY.upper() if vr in ("CS", "AE") else CANARY)
@@ -59,7 +60,7 @@ def plant(dataset, depth=1):
     if depth:
         for keyword in (*SEQUENCES, "OtherPatientIDsSequence", "ReferencedStudySequence"):
             item = Dataset()
-            plant(item, depth - 1)
+            plant(item, depth - 1, {element.keyword for element in dataset if element.keyword in PIXELS})
             setattr(dataset, keyword, [item])
     return dataset
 

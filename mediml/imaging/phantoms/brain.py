@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mediml.imaging.phantoms.head_findings import FINDINGS, Finding, Infarct, Tumour, draw_finding
 from mediml.imaging.phantoms.head import TISSUE_NAMES, Head
+from mediml.imaging.phantoms.head_findings import FINDINGS, Finding, Infarct, Tumour, draw_finding
 
 __all__ = ["BrainAnatomy", "brain_anatomy"]
 
@@ -97,7 +97,7 @@ def brain_anatomy(
     symmetric: bool = False,
     oversampling: int = 2,
 ) -> BrainAnatomy:
-    """A seeded head: scalp, skull, folded cortex, white matter, ventricles, basal ganglia, cerebellum, brain stem, eyes.
+    """A seeded head: scalp, skull, folded cortex, white matter, ventricles, basal ganglia, cerebellum, stem, eyes.
 
     Parameters
     ----------
@@ -161,8 +161,8 @@ def brain_anatomy(
         fractions=fractions,
         masks=_masks(fractions, head, found, shape, spacing_mm, directions, origin),
         volumes_mm3=volumes,
-        lesion_volume_mm3=tumour and tumour.lump.volume_mm3,
-        lesion_centre_mm=tumour and tumour.centre_mm,
+        lesion_volume_mm3=None if tumour is None else tumour.lump.volume_mm3,
+        lesion_centre_mm=None if tumour is None else tumour.centre_mm,
         finding=finding,
         side={1: "left", -1: "right"}.get(found.sign) if found else None,
         spacing_mm=spacing_mm,
@@ -191,7 +191,9 @@ def _check(
             f"brain_anatomy: side expects 'left' or 'right' with a tumour or a stroke, got {side!r} with {finding!r}"
         )
     if volume_ml is not None and (finding != "tumour" or not 0.1 <= volume_ml < math.inf):
-        raise ValueError(f"brain_anatomy: volume_ml expects at least 0.1, with a tumour, got {volume_ml} with {finding!r}")
+        raise ValueError(
+            f"brain_anatomy: volume_ml expects at least 0.1, with a tumour, got {volume_ml} with {finding!r}"
+        )
     if points < 1 or math.prod(shape) * points**3 > _MAX_POINTS:
         raise ValueError(
             f"brain_anatomy: oversampling expects at least 1 and at most {_MAX_POINTS} points in all, got {points} for "

@@ -15,8 +15,8 @@ from mediml.imaging.phantoms.tomography import (
     KERNELS,
     filtered_back_projection,
     forward_projection,
-    object_response,
     noise_texture,
+    object_response,
     variance_map,
 )
 from mediml.imaging.volume import Volume
@@ -155,9 +155,7 @@ def chest_ct(
     volume = _volume(hu, body, (thickness, pixel, pixel), (float(xs[0]), float(ys[0]), float(zs[0])))
     labels = body.resolve(xs, zs).labels(body.layer_labels(), float(ys[0]) - pixel / 2, pixel, size)
     labels = np.ascontiguousarray(labels.reshape(slices, size, size).transpose(0, 2, 1))
-    return ChestCT(
-        volume, object_hu, labels, (noise / per_hu).astype(np.float32), body.findings, body, (xs, ys, zs)
-    )
+    return ChestCT(volume, object_hu, labels, (noise / per_hu).astype(np.float32), body.findings, body, (xs, ys, zs))
 
 
 def _check(

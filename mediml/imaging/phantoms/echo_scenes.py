@@ -220,7 +220,9 @@ def _liver(draw: _Draw, depth: float, width: float, finding: str | None) -> Part
     for _ in range(26):  # small vessels cut across
         x, z = draw.between(-0.6, 0.6) * width, draw.between(0.15, 0.8) * depth
         a = draw.between(0.8, 1.8)
-        regions.append(Region("vessel", draw.ellipse(x, z, a * draw.between(1, 3), a, draw.between(-60, 60)), -22.0, 0.2, 2.0))
+        regions.append(
+            Region("vessel", draw.ellipse(x, z, a * draw.between(1, 3), a, draw.between(-60, 60)), -22.0, 0.2, 2.0)
+        )
     place, radius = (draw.between(-0.2, 0.05) * width, draw.between(0.3, 0.44) * depth), draw.between(9, 15)
     around = "liver"
     if finding == "stone":  # in a gall bladder
@@ -231,7 +233,10 @@ def _liver(draw: _Draw, depth: float, width: float, finding: str | None) -> Part
         radius = draw.between(4, 7)
         t = np.radians(turn)
         along = 0.25 * a
-        place = (x0 + along * np.cos(t) - (b - radius) * 0.9 * np.sin(t), z0 + along * np.sin(t) + (b - radius) * 0.9 * np.cos(t))
+        place = (
+            x0 + along * np.cos(t) - (b - radius) * 0.9 * np.sin(t),
+            z0 + along * np.sin(t) + (b - radius) * 0.9 * np.cos(t),
+        )
     else:
         regions = [r for r in regions if r.name not in ("portal_wall", "vessel")] + [
             r for r in regions if r.name in ("portal_wall", "vessel")
@@ -252,7 +257,9 @@ def _kidney(draw: _Draw, depth: float, width: float, finding: str | None) -> Par
 
     regions = [
         Region("liver", _everywhere, 0.0, SOFT, 0.0, draw.patchy(0.8)),
-        Region("muscle", lambda x, z: z - z0 - 1.45 * b - 0.1 * x - 2 * draw.slow(x, z), -4.0, 0.7, 8.0, draw.streaks(5.0)),
+        Region(
+            "muscle", lambda x, z: z - z0 - 1.45 * b - 0.1 * x - 2 * draw.slow(x, z), -4.0, 0.7, 8.0, draw.streaks(5.0)
+        ),
         Region("perirenal_fat", lambda x, z: outer(x, z) + 3.2 + 1.2 * draw.slow(x, z), 7.0, 0.6, 8.0),
         Region("cortex", outer, -3.5, SOFT, 8.0, draw.patchy(0.7)),
     ]

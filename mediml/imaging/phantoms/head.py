@@ -19,7 +19,8 @@ from mediml.imaging.phantoms.smooth import SmoothField, band_noise
 
 __all__ = ["TISSUE_NAMES", "Head", "Person", "code"]
 
-Field = NDArray[np.float32]
+#: Numbers at places, float32.
+Field = NDArray[Any]
 
 #: The place in this tuple is the label.
 TISSUE_NAMES = (
@@ -27,7 +28,7 @@ TISSUE_NAMES = (
     "tumour", "necrosis", "oedema", "stroke", "white_matter_lesion",
 )  # fmt: skip
 
-#: Lateral ventricle: (ax, y, z, radius) of the ends of tapered tubes, ax = |x|; frontal horn to occipital, and temporal.
+#: Lateral ventricle: (ax, y, z, radius) of the ends of tapered tubes, ax = |x|; the last two are the temporal horn.
 _VENTRICLE = (
     ((12.0, -31.0, 4.0, 3.0), (6.5, -6.0, 10.0, 4.2)),
     ((6.5, -6.0, 10.0, 4.2), (9.0, 12.0, 18.0, 4.4)),
@@ -103,16 +104,23 @@ class Head:
 
     def label(self, x: Field, y: Field, z: Field, push: Any = None) -> NDArray[np.uint8]:
         """Tissue at places in mm; `push` moves places of the brain's inside, as a growing mass does."""
-        x, y, z = self.standard(x, y, z)
+        result = np.zeros(x.shape, np.uint8)
+        near = np.flatnonzero((x / 110) ** 2 + ((y - 16) / 130) ** 2 + (np.maximum(z, 0) / 120) ** 2 < 1)
+        if near.size:
+            result[near] = self._head(*self.standard(x[near], y[near], z[near]), push)
+        return result
+
+    def _head(self, x: Field, y: Field, z: Field, push: Any) -> NDArray[np.uint8]:
         f, r = _hull(x, y, z)
         out = r * (1 - 1 / np.maximum(f, np.float32(1e-3)))
-        result = self._shell(x, y, z, out)
-        inside = out < 2.5
-        if inside.any():
-            px, py, pz, pf, pout = x[inside], y[inside], z[inside], f[inside], out[inside]
-            if push is not None:
-                px, py, pz = push(px, py, pz)
-            result[inside] = self._cranium(px, py, pz, pf, pout, result[inside])
+        outer = (out >= 2.5) | (z < _floor(np.abs(x), y))
+        result = np.zeros(x.shape, np.uint8)
+        if outer.any():
+            result[outer] = self._shell(x[outer], y[outer], z[outer], out[outer])
+        inner = np.flatnonzero(~outer)
+        if inner.size:
+            place = x[inner], y[inner], z[inner]
+            result[inner] = self._cranium(*(place if push is None else push(*place)), f[inner], out[inner])
         return result
 
     def _shell(self, x: Field, y: Field, z: Field, out: Field) -> NDArray[np.uint8]:
@@ -126,7 +134,13 @@ class Head:
         scalp = person.scalp * (1 - np.float32(0.3) * temple)
         depth = out - np.float32(2.5)
         result = np.zeros(x.shape, np.uint8)
-        edges = [0 * depth, skull, skull + muscle, skull + muscle + scalp, skull + muscle + scalp + np.float32(1.8)]
+        edges: list[Field] = [
+            0 * depth,
+            skull,
+            skull + muscle,
+            skull + muscle + scalp,
+            skull + muscle + scalp + np.float32(1.8),
+        ]
         for low, high, name in zip(edges[:-1], edges[1:], ("bone", "muscle", "fat", "skin")):
             result[(depth >= low) & (depth < high)] = code(name)
         middle = (depth > np.float32(1.6)) & (depth < skull - np.float32(1.6))
@@ -142,7 +156,9 @@ class Head:
         gap = _floor(ax, y) - z
         result = np.full(x.shape, code("muscle"), np.uint8)
         result[np.float32(0.35) * fine + self.noise(2, x, y, z) > 0.7] = code("fat")
-        orbit = np.sqrt((ax - 31) ** 2 + (np.maximum(0, -y - 50) * 0.9 + np.maximum(0, y + 50) * 0.55) ** 2 + (z + 30) ** 2)
+        orbit = np.sqrt(
+            (ax - 31) ** 2 + (np.maximum(0, -y - 50) * 0.9 + np.maximum(0, y + 50) * 0.55) ** 2 + (z + 30) ** 2
+        )
         result[gap < 4 + fine] = code("bone")
         result[(orbit < 21) & (gap > 1.5)] = code("fat")
         globe = np.sqrt((ax - 31) ** 2 + (y + 56) ** 2 + (z + 30) ** 2)
@@ -151,14 +167,14 @@ class Head:
         result[globe < 11.6] = code("eye")
         nerve = np.sqrt((ax - 31 + (y + 45) * np.float32(0.45)) ** 2 + (z + 30) ** 2)
         result[(nerve < 2.2) & (y > -45) & (y < -18)] = code("white")
-        nose = (ax < 13 + 2 * fine) & (y < -22) & (z < -26)
+        nose = _ellipsoid(ax, y, z, (0, -50, -45), (14, 25, 21), 0.0) > fine
         result[nose] = code("air")
-        result[nose & (np.abs(ax - 7 - 2 * np.sin(z / 3)) < 1.6) | nose & (ax < 1.2)] = code("muscle")
+        result[nose & (np.abs(ax - 7 - 1.5 * np.sin(z / 6)) < 1.6) | nose & (ax < 1.2)] = code("muscle")
         mastoid = (ax > 40) & (y > 18) & (y < 52) & (z < -28)
         result[mastoid] = np.where(fine[mastoid] > 0.1, code("bone"), code("air"))
         return result
 
-    def _cranium(self, x: Field, y: Field, z: Field, f: Field, out: Field, shell: Any) -> NDArray[np.uint8]:
+    def _cranium(self, x: Field, y: Field, z: Field, f: Field, out: Field) -> NDArray[np.uint8]:
         """Everything inside the skull."""
         ax, person = np.abs(x), self.person
         result = np.full(x.shape, code("csf"), np.uint8)
@@ -171,15 +187,13 @@ class Head:
         result[callosum] = code("white")
         for centre, axes, turn in _NUCLEI:
             result[_ellipsoid(ax, y, z, centre, axes, turn) > 0] = code("deep_grey")
-        self._hindbrain(result, x, y, z, ax)
+        self._hindbrain(result, x, y, z, out)
         ventricle = _tubes(ax, y, z) + np.float32(person.ventricles)
         caudate = _ellipsoid(ax, y, z, *_NUCLEI[1][:2], _NUCLEI[1][2])
         septum = (ax < 0.9) & (y < 22)
         result[(ventricle > 0) & (caudate < 0) & ~septum] = code("csf")
         third = _ellipsoid(ax, y, z, (0, 11, 0), (2.0 + person.ventricles * 0.6, 13, 12), 0.0)
         result[third > 0] = code("csf")
-        low = z < _floor(ax, y)
-        result[low] = shell[low]
         return result
 
     def _pial(self, x: Field, y: Field, z: Field, f: Field, out: Field) -> Field:
@@ -201,13 +215,17 @@ class Head:
         wobble = 0 if self.symmetric else np.float32(1.1) * self._folds[1](0 * x, y, z) / 4
         midline = np.sqrt((x - wobble) ** 2 + np.maximum(_core(y, z), 0) ** 2) - np.float32(0.7)
         result = _smooth_min(result, midline, 1.5)
-        return np.minimum(result, _sylvian(ax + bend[0] / 3, y + bend[1], z + bend[2]) - np.float32(0.5 + 0.8 * self.person.sulci))
+        return np.minimum(
+            result, _sylvian(ax + bend[0] / 3, y + bend[1], z + bend[2]) - np.float32(0.5 + 0.8 * self.person.sulci)
+        )
 
-    def _hindbrain(self, result: NDArray[np.uint8], x: Field, y: Field, z: Field, ax: Field) -> None:
+    def _hindbrain(self, result: NDArray[np.uint8], x: Field, y: Field, z: Field, out: Field) -> None:
         """Cerebellum with its folia, brain stem and fourth ventricle."""
-        lobe = _ellipsoid(ax, y, z, (24, 59, -35), (35, 35, 27), 0.0)
+        ax = np.abs(x)
+        lobe = _ellipsoid(ax, y, z, (24, 60, -35), (42, 38, 30), 0.0)
         worm = _ellipsoid(ax, y, z, (0, 56, -33), (14, 26, 25), 0.0)
         body = np.minimum(np.maximum(lobe, worm), (-9 - np.float32(0.2) * ax - z) * np.float32(0.9))
+        body = np.minimum(np.minimum(body, -1 - out), np.minimum(z - _floor(ax, y) - 2, y - 12 - ax / 2))
         if (body > 0).any():
             wave = self._fine(self._side(x) / 3, y / 2, z) * 0.8
             phase = (z + np.float32(0.35) * (y - 60)) / np.float32(4.6) + wave * np.float32(0.35)
@@ -234,7 +252,7 @@ def _fold(rng: np.random.Generator, shape: tuple[int, ...], step: float, scale_m
 
 
 def _hull(x: Field, y: Field, z: Field) -> tuple[Field, Field]:
-    """Scale of the surface through a place relative to the hull of the brain (1 on it), and the distance to the middle."""
+    """Scale of the surface through a place against the hull of the brain (1 on it), and distance to the middle."""
     y, z = y - 16, z - 3
     half_x = 67 + 4 * np.tanh(y / np.float32(45))
     u = np.abs(x) / half_x
@@ -251,14 +269,14 @@ def _sigmoid(t: Field) -> Field:
 
 def _base(ax: Field, y: Field) -> Field:
     """Height of the under side of the cerebrum: frontal, temporal and, above the cerebellum, occipital."""
-    back, front = _sigmoid((y - 32) / 7), _sigmoid((-24 - y) / 4)
+    back, front = _sigmoid((y - 20 - ax / 3) / 7), _sigmoid((-29 + (ax - 34) ** 2 / 60 - y) / 4)
     middle = -14 - 24 * _sigmoid((ax - 21 + (y + 3) ** 2 / 60) / 4)
     return (1 - back - front) * middle + front * (-21 + ax / 10) + back * (-7 - np.float32(0.2) * ax)
 
 
 def _floor(ax: Field, y: Field) -> Field:
     """Height of the inner side of the base of the skull."""
-    back, front = _sigmoid((y - 14) / 5), _sigmoid((-26 - y) / 3)
+    back, front = _sigmoid((y - 4 - ax / 3) / 5), _sigmoid((-31 + (ax - 34) ** 2 / 60 - y) / 3)
     middle = -22 - 18 * _sigmoid((ax - 20) / 4)
     return (1 - back - front) * middle + front * (-22 + ax / 10) + back * np.float32(-62)
 
@@ -291,9 +309,13 @@ def _tube(ax: Field, y: Field, z: Field, a: Any, b: Any) -> Field:
     """Distance (mm) inside a tapered tube with round ends; `a` and `b` are (ax, y, z, radius)."""
     line = np.subtract(b, a)
     u, v, w = ax - np.float32(a[0]), y - np.float32(a[1]), z - np.float32(a[2])
-    t = (u * np.float32(line[0]) + v * np.float32(line[1]) + w * np.float32(line[2])) / np.float32((line[:3] ** 2).sum())
+    t = (u * np.float32(line[0]) + v * np.float32(line[1]) + w * np.float32(line[2])) / np.float32(
+        (line[:3] ** 2).sum()
+    )
     t = np.clip(t, 0, 1)
-    far = np.sqrt((u - t * np.float32(line[0])) ** 2 + (v - t * np.float32(line[1])) ** 2 + (w - t * np.float32(line[2])) ** 2)
+    far = np.sqrt(
+        (u - t * np.float32(line[0])) ** 2 + (v - t * np.float32(line[1])) ** 2 + (w - t * np.float32(line[2])) ** 2
+    )
     return np.asarray(np.float32(a[3]) + t * np.float32(line[3]) - far, np.float32)
 
 

@@ -1,4 +1,4 @@
-"""What may be wrong in a head: a tumour with oedema, a fresh infarct of the middle cerebral artery, white-matter lesions.
+"""What may be wrong in a head: a tumour with oedema, a fresh infarct of an artery's territory, white-matter lesions.
 
 Each finding answers `relabel`: given places in mm and the tissues there, the tissues with the finding. Its truth is
 analytic: the volume of the tumour is that of a closed surface, not a count of voxels.
@@ -24,7 +24,8 @@ _TRIES = 400
 class Finding(Protocol):
     """One finding of a head; `sign` is +1 on the patient's left, -1 on the right, 0 on both."""
 
-    sign: int
+    @property
+    def sign(self) -> int: ...
 
     def push(self, x: Field, y: Field, z: Field) -> tuple[Field, Field, Field]: ...
 
@@ -138,7 +139,9 @@ class Infarct:
         r = np.sqrt(ax**2 + back**2)
         angle = np.arctan2(back, ax)
         inside = np.minimum((angle - np.radians(np.float32(first))) * r, (np.radians(np.float32(last)) - angle) * r)
-        return np.minimum(np.minimum(inside, ax - np.float32(inner)), np.minimum(z - np.float32(low), np.float32(high) - z))
+        return np.minimum(
+            np.minimum(inside, ax - np.float32(inner)), np.minimum(z - np.float32(low), np.float32(high) - z)
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,7 +181,7 @@ def draw_finding(
             low,
             min(limits[4], low + rng.uniform(28, 50)),
         )
-    return _white_matter_lesions(rng, head, 6 + int(13 * drawn_size))
+    return _white_matter_lesions(rng, head, 12 + int(20 * drawn_size))
 
 
 def _tumour(rng: np.random.Generator, head: Head, sign: int, volume_mm3: float) -> Tumour:
@@ -192,14 +195,14 @@ def _tumour(rng: np.random.Generator, head: Head, sign: int, volume_mm3: float) 
             atlas = (float(standard[0][0]), float(standard[1][0]), float(standard[2][0]))
             return Tumour(lump, (x, y, z), atlas, rng.uniform(7, 14), sign)
     raise ValueError(
-        f"brain_anatomy: volume_ml expects a tumour that fits into one half of the brain, got {volume_mm3 / 1000:g} ml; "
-        "ask for at most 30 ml"
+        "brain_anatomy: volume_ml expects a tumour that fits into one half of the brain, got "
+        f"{volume_mm3 / 1000:g} ml; ask for at most 30 ml"
     )
 
 
 def _white_matter_lesions(rng: np.random.Generator, head: Head, count: int) -> WhiteMatterLesions:
     centres: list[tuple[float, float, float]] = []
-    tries = rng.uniform((-46, -40, -4), (46, 70, 46), (4000, 3))
+    tries = rng.uniform((-42, -38, 2), (42, 66, 38), (4000, 3))
     x, y, z = tries.astype(np.float32).T
     for place in tries[head.label(x, y, z) == code("white")]:
         if all(np.linalg.norm(np.subtract(place, other)) > 8 for other in centres):

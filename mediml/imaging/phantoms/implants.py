@@ -199,7 +199,9 @@ class Builder:
         for pose, layers in self.bare.items():
             found = resolve(layers, xs, zs)
             here = np.isin(np.array([layer.label for layer in layers])[found.layer], self.lung_labels)
-            lung = Stretches(found.rays, *(column[here] for column in (found.ray, found.enter, found.leave)), found.layer[here])
+            lung = Stretches(
+                found.rays, *(column[here] for column in (found.ray, found.enter, found.leave)), found.layer[here]
+            )
             result[pose] = (lung, x, z, step**2)
         return result
 
@@ -219,5 +221,7 @@ def _spicules(centre: Floats, radius: float, count: int, random: np.random.Gener
         reach = radius * (1.25 + 0.55 * random.random())
         middle = centre + direction * radius * 0.9
         strands.append(tube([middle, centre + direction * (radius + reach) / 2], 0.08 * radius + 0.3))
-        strands.append(tube([centre + direction * (radius + reach) / 2, centre + direction * reach], 0.04 * radius + 0.2))
+        strands.append(
+            tube([centre + direction * (radius + reach) / 2, centre + direction * reach], 0.04 * radius + 0.2)
+        )
     return strands

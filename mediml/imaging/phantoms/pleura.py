@@ -105,8 +105,8 @@ def _overlap(regions: list[Region], lung: Stretches, x: Floats, z: Floats, area_
     for region in regions:
         enter, leave = np.broadcast_arrays(*region.interval(x, z))
         low, high = np.maximum(lung.enter, enter[lung.ray]), np.minimum(lung.leave, leave[lung.ray])
-        spans.append((low, np.maximum(high, low)))
-        covered += spans[-1][1] - low
+        spans.append((low, high))
+        covered += np.maximum(high - low, 0)
     if len(spans) == 3:  # the cap of a pneumothorax overlaps what lies along the wall
         for low, high in spans[:2]:
             covered -= np.maximum(np.minimum(high, spans[2][1]) - np.maximum(low, spans[2][0]), 0)

@@ -11,7 +11,7 @@ from mediml.imaging.image import Image, Step, WindowView
 from mediml.imaging.phantoms.findings import Finding
 from mediml.imaging.phantoms.rays import Stretches
 from mediml.imaging.phantoms.shapes import Floats
-from mediml.imaging.phantoms.thorax import LABELS, Thorax, make_thorax
+from mediml.imaging.phantoms.thorax import Thorax, make_thorax
 
 __all__ = ["ChestRadiograph", "chest_radiograph"]
 

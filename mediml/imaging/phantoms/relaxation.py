@@ -6,12 +6,12 @@ Grey matter, white matter, muscle (T1, T2): G. J. Stanisz et al.: T1, T2 relaxat
 at 3T. Magnetic Resonance in Medicine 54, 2005.
 Fat and marrow (T1, T2): C. M. J. de Bazelaire et al.: MR imaging relaxation times of abdominal and pelvic tissues
 measured in vivo at 3.0 T. Radiology 230, 2004.
-CSF (T1): W. D. Rooney et al.: Magnetic field and tissue dependencies of human brain longitudinal 1H2O relaxation in vivo.
-Magnetic Resonance in Medicine 57, 2007. Its T2, about 2 s, is a round value.
-Proton densities of healthy tissue: D. L. Collins et al.: Design and construction of a realistic digital brain phantom.
-IEEE Transactions on Medical Imaging 17, 1998 (BrainWeb).
-Deep grey matter, skin, eye, bone, diffusion coefficients and all lesions: round values of this project, in the order that
-is taught (iron shortens T2 of deep grey matter; fresh infarcts have about 55 % of the diffusion of healthy brain).
+CSF (T1): W. D. Rooney et al.: Magnetic field and tissue dependencies of human brain longitudinal 1H2O relaxation in
+vivo. Magnetic Resonance in Medicine 57, 2007. Its T2, about 2 s, is a round value.
+Proton densities of healthy tissue: D. L. Collins et al.: Design and construction of a realistic digital brain
+phantom. IEEE Transactions on Medical Imaging 17, 1998 (BrainWeb).
+Deep grey matter, skin, eye, bone, diffusion coefficients and all lesions: round values of this project, in the order
+that is taught (iron shortens T2 of deep grey matter; fresh infarcts have about 55 % of the diffusion of healthy brain).
 """
 
 from collections.abc import Mapping

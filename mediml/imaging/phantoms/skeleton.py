@@ -149,7 +149,14 @@ def _shoulder(frame: Frame, shapes: Shapes, side: int, arms: bool) -> None:
 
     front = float(frame.front(98 * frame.scale[2])) - 8
     clavicle = place(
-        (15, 0, 97), (30, 0, 101), (55, 0, 107), (82, 0, 114), (108, 0, 122), (134, 0, 129), (156, 0, 132), (172, 0, 130)
+        (15, 0, 97),
+        (30, 0, 101),
+        (55, 0, 107),
+        (82, 0, 114),
+        (108, 0, 122),
+        (134, 0, 129),
+        (156, 0, 132),
+        (172, 0, 130),
     )
     clavicle[:, 1] = front + np.array([0, -3, -4, 4, 20, 38, 48, 50])
     _hollow(shapes, clavicle, np.array([8.5, 6.8, 5.8, 5.6, 5.8, 6.3, 6.8]), (0, 0, 1), 5.2, 1.5)

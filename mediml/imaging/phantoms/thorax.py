@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mediml.imaging.phantoms.anatomy import Anatomy, Frame, draw_anatomy
 from mediml.imaging.phantoms.findings import Finding, Request
 from mediml.imaging.phantoms.implants import FIRST_LABEL, Builder
-from mediml.imaging.phantoms.materials import CT_KEV, TISSUES, Tissue, tissue_attenuation
+from mediml.imaging.phantoms.materials import CT_KEV, TISSUES, tissue_attenuation
 from mediml.imaging.phantoms.organs import abdomen, back_muscles, great_vessels, heart, mediastinum, trachea, trees
 from mediml.imaging.phantoms.rays import Layer, Stretches, resolve
 from mediml.imaging.phantoms.shapes import Floats, Region, Shape, clip_below_plane, ellipsoid, tube
