@@ -173,7 +173,7 @@ assert abs(im.mean_filter(field, 3).std() - 1 / 3) < 0.01
 # | 双边 | $w$ 由距离**和**灰度差定 | 只有相像的邻居才作数 |
 # | 非局部均值 | $w$ 由整块的相似度定，附近任何位置 | 解剖结构会重复 |
 # | 各向异性扩散 | $\partial_t x = \nabla \cdot (g(\lvert\nabla x\rvert)\nabla x)$ | 让它流动，但不越过边缘 |
-# | 全变分 | 使 $\frac12\lVert y - x\rVert^2 + \lambda \sum \lvert\nabla y\rvert$ 最小 | 边缘要少 |
+# | 全变差 | 使 $\frac12\lVert y - x\rVert^2 + \lambda \sum \lvert\nabla y\rvert$ 最小 | 边缘要少 |
 #
 # 每种滤波器都从几档强度里取最好的一档，由真值挑选（现实中可没有这样的好事）。看两个数：全脑误差，以及**斑点还剩多少
 # **：对有斑点和没有斑点的图像各滤一次，取其差。**先猜**：哪种误差最小？哪种剩得最少？
