@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
         compress=not arguments.uncompressed,
     )
     if opened.remark:
-        print(f"Shown as a loop of frames: {opened.remark}")
+        print(f"Shown as a loop of frames: {opened.remark.partition(':')[0]}.")
     print(f"Viewer: {target} ({size / 1e6:.1f} MB)")
     print(f"Next:   open it in a browser ({target.as_uri()}). It needs no network and no other file.")
     print("        Writing in the pixels, and faces, are not removed: look at it before you pass it on.")

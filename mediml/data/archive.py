@@ -218,6 +218,15 @@ def _tar_members(archive: Path, mode: Any) -> Iterator[_Member]:
             if not (info.isreg() or info.isdir()) or info.issparse():
                 raise ArchiveError(f"{archive.name}: holds a link or a device: {info.name[:80]!r}")
             yield _Member(info.name, info.isdir(), info.size, partial(_opened, opened, info))
+        _read_out(archive.name, opened.fileobj)
+
+
+def _read_out(name: str, stream: Any) -> None:
+    """What follows the last member, to the end: a checksum of the whole stands there."""
+    for _ in range(64):
+        if not stream.read(2**18):
+            return
+    raise ArchiveError(f"{name}: goes on after its end")
 
 
 def _opened(opened: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:

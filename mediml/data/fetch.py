@@ -7,6 +7,7 @@ the data set's name, and `MANIFEST` in it lists every file with its hash, so tha
 import contextlib
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 from mediml.data.archive import unpack
 from mediml.data.catalog import CatalogError, DataFile, catalog, data_folder, files_of, hash_of, source
 from mediml.data.download import download
+from mediml.data.exclusive import exclusive
 
 __all__ = [
     "FIRST_USE",
@@ -120,11 +122,14 @@ def fetch(
         return planned.place
     if offline or is_offline():
         raise CatalogError(_offline_text(planned))
-    for file, place in planned.files:
-        if file in planned.missing:
-            data = data_folder() if folder is None else Path(folder)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            _bring(name, file, place, data, report, bar, keep_archive)
+    data = data_folder() if folder is None else Path(folder)
+    data.mkdir(parents=True, exist_ok=True)
+    with exclusive(data / f"{name}.lock", f"another process is fetching {name} into this folder"):
+        planned = plan(name, folder, size)  # another process may have just finished
+        for file, place in planned.files:
+            if file in planned.missing:
+                place.parent.mkdir(exist_ok=True)
+                _bring(name, file, place, data, report, bar, keep_archive)
     return planned.place
 
 
@@ -167,8 +172,7 @@ def _bring(
 def _unpack(name: str, file: DataFile, archive: Path, place: Path) -> None:
     """Unpack beside the place, write down what came, then give the folder its name."""
     ready = place.with_name(f".{place.name}.ready")
-    if ready.exists():
-        raise CatalogError(f"fetch: {ready} is left over from an interrupted run; remove it")
+    shutil.rmtree(ready, ignore_errors=True)  # of a run that was killed
     found = unpack(archive, ready)
     manifest = {
         "name": name,

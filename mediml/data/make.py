@@ -35,19 +35,17 @@ class Case:
         An `Image` becomes ``<name>.dcm``, a `Volume` and a sequence of images of one series a folder of that name.
     masks : mapping of str to ndarray
         Of whole numbers. One of two dimensions becomes ``<name>.png``, where 255 stands for True; one of three
-        becomes ``<name>.nii.gz`` on the grid of `grid`.
+        becomes ``<name>.nii.gz`` on the grid of the first volume of its shape among `images`.
     truth : mapping
         What is known about the case; becomes ``truth.json``.
-    grid : Volume, optional
-        What the masks of three dimensions lie on; the first volume of `images` by default.
-    provenance : Provenance
+    provenance : Provenance, or mapping of str to Provenance
+        Of all images, or of each by its name.
     """
 
     images: Mapping[str, Any]
     masks: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     truth: Mapping[str, Any] = field(default_factory=dict)
-    grid: Volume | None = None
-    provenance: Provenance = field(default_factory=Provenance)
+    provenance: Provenance | Mapping[str, Provenance] = field(default_factory=Provenance)
 
 
 @dataclass(frozen=True)
@@ -87,6 +85,42 @@ RECIPES: dict[str, Recipe] = {
         "MR",
         20,
         whole="mediml.data.recipes:volumes",
+    ),
+    "chest-xray-dicom": Recipe(
+        "chest radiographs: clear, nodule, opacity, effusion, pneumothorax; DICOM and masks",
+        "DX",
+        10,
+        case="mediml.data.phantom_cases:chest_xray",
+    ),
+    "chest-ct": Recipe(
+        "chest CT by filtered back-projection, nodules, two doses; DICOM series and labels of all tissues",
+        "CT",
+        6,
+        case="mediml.data.phantom_cases:chest_ct",
+    ),
+    "brain-mr": Recipe(
+        "MR of the head in several sequences: healthy, tumour, stroke, white-matter lesions; DICOM and masks",
+        "MR",
+        6,
+        case="mediml.data.phantom_cases:brain",
+    ),
+    "ultrasound": Recipe(
+        "ultrasound of liver, kidney and a superficial gland with speckle, cysts, stones; DICOM and masks",
+        "US",
+        8,
+        case="mediml.data.phantom_cases:ultrasound",
+    ),
+    "barium": Recipe(
+        "double-contrast enemas in three projections: clear, polyp, ulcer, stenosis; DICOM and masks",
+        "RF",
+        6,
+        case="mediml.data.phantom_cases:barium",
+    ),
+    "patients": Recipe(
+        "patients with a growing nodule: CT and radiograph at each visit, survival with censoring; DICOM and masks",
+        "CT",
+        4,
+        case="mediml.data.phantom_cases:patients",
     ),
 }
 
@@ -164,8 +198,9 @@ def write_case(folder: str | os.PathLike[str], case: Case) -> None:
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir()
     try:
-        for name, image in case.images.items():
-            provenance = replace(case.provenance, series=f"{case.provenance.series} {name}")
+        for number, (name, image) in enumerate(case.images.items(), 1):
+            told = case.provenance if isinstance(case.provenance, Provenance) else case.provenance[name]
+            provenance = replace(told, series=f"{told.series} {name}", series_number=number)
             if isinstance(image, Image):
                 write_image(part / f"{name}.dcm", image, provenance)
             else:
@@ -214,8 +249,9 @@ def _write_mask(folder: Path, name: str, mask: NDArray[Any], case: Case) -> None
 
         Picture.fromarray(mask.astype(np.uint8) * (255 if mask.dtype == bool else 1)).save(folder / f"{name}.png")
         return
-    grid = case.grid or next((image for image in case.images.values() if isinstance(image, Volume)), None)
-    if grid is None or grid.shape != mask.shape:
+    volumes = (image for image in case.images.values() if isinstance(image, Volume))
+    grid = next((volume for volume in volumes if volume.shape == mask.shape), None)
+    if grid is None:
         raise ValueError(f"make: mask {name!r} of shape {mask.shape} has no volume of its shape to lie on")
     from mediml.imaging.nifti import write_nifti
 

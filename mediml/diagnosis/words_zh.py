@@ -193,7 +193,6 @@ STEPS = {
     "rescaled_by_plane": "各层按自己的斜率重标度：{low:g} 至 {high:g}",
     "views_by_plane": "各层的显示范围不同：取中间一层的",
     "spacing_contradiction": "Spacing Between Slices (0018,0088) 为 {said:g} mm，而按位置层间距为 {step:g} mm",
-    "dose": "剂量：{scaling:g} × 存储值",
     "reoriented": "坐标轴由 {before} 转为 {after}",
     "nifti": "读入 NIfTI 体素，位置取自 {form}",
     "nifti_scaled": "重标度：{slope:g} × 存储值 + {intercept:g}",

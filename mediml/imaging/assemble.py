@@ -1,7 +1,6 @@
 """Decoding slices one after the other into the arrays of a volume."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,12 +20,14 @@ __all__ = ["assemble", "read_slice"]
 _OF_ONE_IMAGE = {"frame"}
 
 
-def read_slice(each: Slice) -> Image:
+def read_slice(each: Slice, isolated: bool = False) -> Image:
     """The pixels of one slice."""
-    return next(_images([each]))
+    return next(_images([each], isolated))
 
 
-def assemble(slices: list[Slice], grid: Grid, progress: Callable[[int, int], Any] | None = None) -> Volume:
+def assemble(
+    slices: list[Slice], grid: Grid, progress: Callable[[int, int], Any] | None = None, isolated: bool = False
+) -> Volume:
     """The volume of slices whose places on a grid are known.
 
     `directions` and `origin_mm` are those of the first slice; a shear is left to `straighten`.
@@ -35,7 +36,7 @@ def assemble(slices: list[Slice], grid: Grid, progress: Callable[[int, int], Any
     shape = (grid.count, *first.size)
     order = sorted(range(count), key=lambda k: (slices[k].path, slices[k].frame or 0))  # each file is parsed once
     builder = _Builder(shape)
-    for done, (k, image) in enumerate(zip(order, _images(slices[k] for k in order)), 1):
+    for done, (k, image) in enumerate(zip(order, _images((slices[k] for k in order), isolated)), 1):
         builder.add(int(grid.planes[k]), image)
         if progress is not None:
             progress(done, count)
@@ -54,30 +55,17 @@ def assemble(slices: list[Slice], grid: Grid, progress: Callable[[int, int], Any
     )
 
 
-def _images(slices: Iterable[Slice]) -> Iterator[Image]:
+def _images(slices: Iterable[Slice], isolated: bool) -> Iterator[Image]:
     """The pictures one at a time; a file of many frames is parsed once."""
     path, dataset = None, Dataset()
     for each in slices:
-        if each.frame is None:
-            image = read_image(each.path)
+        if each.frame is None or isolated:
+            image = read_image(each.path, each.frame, isolated=isolated)
         else:
             if each.path != path:
                 path, dataset = each.path, open_dataset(each.path)
             image = read_dataset_image(dataset, each.frame)
-        if each.scaling is not None:
-            image = _dose(image, each)
         yield image
-
-
-def _dose(image: Image, each: Slice) -> Image:
-    """Dose Grid Scaling (3004,000E) times the stored values (PS3.3, C.8.8.3)."""
-    scaling = each.scaling or 0.0
-    if scaling <= 0:
-        raise SeriesError(f"{tag_name('DoseGridScaling')} is not positive; export the dose again")
-    values = image.stored.astype(np.float64) * scaling
-    steps = [step for step in image.account if step.code not in ("no_rescale", "rescaled")]
-    account = (*steps, Step("dose", {"scaling": scaling}))
-    return replace(image, values=values, units="Gy" if each.dose_in_gray else "arbitrary", account=account)
 
 
 class _Builder:

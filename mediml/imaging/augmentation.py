@@ -78,6 +78,10 @@ class PairedAugmentation:
         to it.
     fill : float or None
         What comes from outside. See `move`.
+
+    References
+    ----------
+    Taught in lesson 03, Preprocessing.
     """
 
     rotation_rad: float = 0.17

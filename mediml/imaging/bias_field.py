@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mediml.imaging.arrays import as_mask
+from mediml.imaging.body import otsu_threshold
 from mediml.imaging.correlation import finite, positive
 from mediml.imaging.filters import gaussian_filter
 from mediml.imaging.splines import SplineFit, block_means
@@ -62,7 +64,7 @@ def correct_bias_field(
     image : array_like of shape (rows, columns) or (planes, rows, columns)
         Any unit; values at or below 0 have no logarithm and are not counted.
     mask : array_like of bool, of the shape of `image`, optional
-        Where there is tissue. By default what lies above half of Otsu's threshold, which parts bright from dark
+        Where there is tissue. By default what lies above half of `otsu_threshold`, which parts bright from dark
         tissue as often as tissue from air.
     spans : tuple of int
         The splines' pieces along each axis, coarse to fine: one round of steps for each. With more pieces the field may
@@ -99,8 +101,7 @@ def correct_bias_field(
     J. G. Sled, A. P. Zijdenbos, A. C. Evans, "A nonparametric method for automatic correction of intensity
     nonuniformity in MRI data", IEEE Transactions on Medical Imaging 17 (1998): the sharpening. N. J. Tustison et al.,
     "N4ITK: improved N3 bias correction", IEEE Transactions on Medical Imaging 29 (2010): the steps and their default
-    values. N. Otsu, "A threshold selection method from gray-level histograms", IEEE Transactions on Systems, Man, and
-    Cybernetics 9 (1979): the mask.
+    values.
     """
     x, inside = _tissue("correct_bias_field", image, mask)
     positive("correct_bias_field", "width", width)
@@ -144,7 +145,7 @@ def homomorphic_filter(
         Width of the blur, in mm where `spacing_mm` is given, else in pixels: larger than the organs, or their contrast
         is taken for bias and goes with it.
     mask : array_like of bool, of the shape of `image`, optional
-        Where there is tissue. By default what lies above half of Otsu's threshold, which parts bright from dark
+        Where there is tissue. By default what lies above half of `otsu_threshold`, which parts bright from dark
         tissue as often as tissue from air.
     spacing_mm : tuple of float, optional
         Distance of neighbours along each axis.
@@ -183,10 +184,11 @@ def homomorphic_filter(
 def _tissue(function: str, image: ArrayLike, mask: ArrayLike | None) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """The checked image, and the pixels that count."""
     x = finite(function, image)
-    inside = x > _otsu(x) / 2 if mask is None else np.asarray(mask, bool)
-    if inside.shape != x.shape:
-        raise ValueError(f"{function}: mask expects the shape of image {x.shape}, got {inside.shape}")
-    inside = inside & (x > 0)
+    if mask is not None:
+        inside = as_mask(function, mask, x.shape) & (x > 0)
+    else:
+        varies = x.min() < x.max()
+        inside = x > max(otsu_threshold(x) / 2 if varies else 0, 0)
     if inside.sum() < 16:
         raise ValueError(f"{function}: mask expects at least 16 pixels above 0, got {inside.sum()}")
     return x, inside
@@ -230,16 +232,3 @@ def _sharpened(u: NDArray[np.float64], width: float) -> NDArray[np.float64]:
     enough = below > 1e-8 * below.max()
     mean = np.where(enough, above / np.where(enough, below, 1), values)
     return np.interp(u, values, mean)
-
-
-def _otsu(x: NDArray[Any]) -> float:
-    """The threshold between two classes whose means lie farthest apart: it maximises n0 n1 (m0 - m1)^2."""
-    counts, edges = np.histogram(x, 256)
-    centres = (edges[:-1] + edges[1:]) / 2
-    below = np.cumsum(counts)[:-1].astype(np.float64)
-    above = x.size - below
-    sums = np.cumsum(counts * centres)
-    safe_below, safe_above = np.maximum(below, 1), np.maximum(above, 1)
-    between = below * above * (sums[:-1] / safe_below - (sums[-1] - sums[:-1]) / safe_above) ** 2
-    best = np.flatnonzero(between >= between.max() * (1 - 1e-9))  # every place of a gap between the classes is as good
-    return float(edges[1 + best[len(best) // 2]])

@@ -42,6 +42,7 @@ def otsu_threshold(image: ArrayLike, bins: int = 256, mask: ArrayLike | None = N
     ----------
     N. Otsu, "A threshold selection method from gray-level histograms", IEEE Trans. Syst. Man Cybern. 9 (1979), 62-66.
     The same as ``skimage.filters.threshold_otsu`` on floating-point images.
+    Taught in lesson 03, Preprocessing.
     """
     (bins,) = whole_per_axis("otsu_threshold", "bins", bins, 1, 2)
     values = measured("otsu_threshold", as_floats("otsu_threshold", image), mask)
@@ -102,6 +103,10 @@ def body_mask(
     ------
     ValueError
         If the shape is not as described, or nothing is left above the threshold.
+
+    References
+    ----------
+    Taught in lesson 03, Preprocessing.
     """
     x = as_floats("body_mask", image)
     if x.ndim not in (2, 3):
@@ -129,9 +134,22 @@ def body_mask(
 
 def _opened(body: NDArray[np.bool_], radius: float, steps: tuple[float, ...]) -> NDArray[np.bool_]:
     """Erosion, then dilation by a ball, through distances between centres of voxels: exact for any spacing."""
-    if body.all():
-        return body
-    core = ndimage.distance_transform_edt(body, steps) > radius
-    if not core.any():
-        return core
-    return np.asarray(ndimage.distance_transform_edt(~core, steps) <= radius)
+    return _within(~_within(~body, radius, steps), radius, steps)
+
+
+def _within(mask: NDArray[np.bool_], radius: float, steps: tuple[float, ...]) -> NDArray[np.bool_]:
+    """Where the mask is at most `radius` away.
+
+    The squared distance, along one axis after the other: d2(i) = min_k d2(i + k) + (k * step)^2. Only |k| * step up to
+    the radius matter, which makes it several times as fast as a full distance transform.
+    """
+    squared = np.where(mask, np.float32(0), np.float32(np.inf))
+    for axis, step in enumerate(steps):
+        before = np.moveaxis(squared, axis, 0)
+        after = before.copy()
+        for k in range(1, min(int(radius / step * (1 + 1e-6)), len(before) - 1) + 1):
+            further = np.float32((k * step) ** 2)
+            np.minimum(after[k:], before[:-k] + further, out=after[k:])
+            np.minimum(after[:-k], before[k:] + further, out=after[:-k])
+        squared = np.moveaxis(after, 0, axis)
+    return np.asarray(squared <= np.float32((radius * (1 + 1e-6)) ** 2))

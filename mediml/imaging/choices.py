@@ -147,8 +147,9 @@ def _codes(first: Slice) -> str:
 
 
 def _detail(keyword: str, first: Slice) -> str:
-    """One attribute by its name and, where that can be told, its value."""
+    """One attribute by its name and its value; empty where the value cannot be told."""
     if keyword in ("Rows", "Columns", "Modality", "ImageOrientationPatient"):
         return ""  # the description has it
     value = first.spacing_mm if keyword == "PixelSpacing" else dict(first.always + first.sometimes).get(keyword)
-    return f"{tag_name(keyword)} {told(keyword, value)}".strip()
+    words = told(keyword, value)
+    return f"{tag_name(keyword)} {words}" if words else ""

@@ -163,6 +163,10 @@ def _checked_stream(data: bytes, described: PixelDescription) -> Codestream:
             f"{tag_name('PixelData')} holds a picture of {stream.components} components in {stream.tiles} tiles; "
             f"expected {described.samples} ({tag_name('SamplesPerPixel')}) of one kind in at most {_MAX_TILES}"
         )
+    if len(data) < stream.least_bytes:
+        raise DicomError(
+            f"{tag_name('PixelData')} is cut short: {len(data)} bytes for {stream.rows} × {stream.columns} pixels"
+        )
     if stream.precision > described.allocated or (described.syntax in _JPEG and stream.precision not in (8, 12)):
         raise DicomError(
             f"{tag_name('PixelData')} holds {stream.precision} bits, "

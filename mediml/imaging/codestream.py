@@ -50,6 +50,17 @@ class Codestream:
     mixes_colours: bool | None = None
     colour: str = ""
 
+    @property
+    def least_bytes(self) -> int:
+        """What a picture of this size takes at least, where that can be told: libjpeg makes up what is missing.
+
+        A Huffman code has a bit or more. Sequential JPEG has two of them for each block of 8 × 8, the constant and the
+        end; lossless JPEG one for each sample.
+        """
+        if self.kind in ("SOF0", "SOF1"):
+            return -(-self.rows // 8) * -(-self.columns // 8) // 4
+        return self.rows * self.columns * self.components // 8 if self.kind == "SOF3" else 0
+
 
 def read_codestream(stream: bytes) -> Codestream | None:
     """The head of a stream, or None where it is none or is cut short."""

@@ -20,9 +20,6 @@ __all__ = ["expand_segments", "to_rgb"]
 #: Rows that are converted together, so that the memory of a large picture's intermediate values is bounded.
 _ROWS = 256
 
-# R = Y + 1.402 (Cr - 128), G = Y - 0.344136 (Cb - 128) - 0.714136 (Cr - 128), B = Y + 1.772 (Cb - 128)
-_FROM_YBR = np.array([[1, 0, 1.402], [1, -0.344136, -0.714136], [1, 1.772, 0]])
-
 
 def to_rgb(header: Header, stored: NDArray[Any], photometric: str, bits: int, doubts: list[Step]) -> NDArray[Any]:
     """Red, green and blue of 0 to 255, float32, not rounded.
@@ -39,14 +36,24 @@ def to_rgb(header: Header, stored: NDArray[Any], photometric: str, bits: int, do
         return _through_palette(header, stored, doubts)
     if photometric == "YBR_FULL" and bits != 8:
         raise DicomError(f"{tag_name('BitsStored')} expects 8 for YBR_FULL, got {bits}")
-    colour = np.empty(stored.shape, np.float32)
-    for first in range(0, len(stored), _ROWS):
-        part = stored[first : first + _ROWS].astype(np.float64)
-        if photometric == "YBR_FULL":
-            colour[first : first + _ROWS] = ((part - (0, 128, 128)) @ _FROM_YBR.T).clip(0, 255)
-        else:
-            colour[first : first + _ROWS] = part * (255 / (2**bits - 1))
+    colour = stored.astype(np.float32)
+    if photometric == "YBR_FULL":
+        for first in range(0, len(colour), _ROWS):
+            _from_ybr(colour[first : first + _ROWS])
+    elif bits != 8:
+        colour *= np.float32(255 / (2**bits - 1))
     return colour
+
+
+def _from_ybr(part: NDArray[np.float32]) -> None:
+    """In place: R = Y + 1.402 (Cr - 128), B = Y + 1.772 (Cb - 128), Y = 0.299 R + 0.587 G + 0.114 B."""
+    luminance, blue, red = (part[..., channel].copy() for channel in range(3))
+    blue -= 128
+    red -= 128
+    part[..., 0] = luminance + np.float32(1.402) * red
+    part[..., 1] = luminance - np.float32(0.114 * 1.772 / 0.587) * blue - np.float32(0.299 * 1.402 / 0.587) * red
+    part[..., 2] = luminance + np.float32(1.772) * blue
+    np.clip(part, 0, 255, out=part)
 
 
 def _through_palette(header: Header, stored: NDArray[Any], doubts: list[Step]) -> NDArray[Any]:

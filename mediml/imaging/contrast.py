@@ -39,6 +39,10 @@ def gamma(image: ArrayLike, exponent: float, value_range: tuple[float, float] = 
     ------
     ValueError
         If the exponent is not above 0, or a value lies outside of `value_range`.
+
+    References
+    ----------
+    Taught in lesson 03, Preprocessing.
     """
     if not (np.isfinite(exponent) and exponent > 0):
         raise ValueError(f"gamma: exponent expects a finite number above 0, got {exponent}")
@@ -79,6 +83,7 @@ def equalise_histogram(image: ArrayLike, bins: int = 256, mask: ArrayLike | None
     ----------
     R. C. Gonzalez, R. E. Woods, "Digital Image Processing", section on histogram equalisation. The same as
     ``skimage.exposure.equalize_hist`` on floating-point images.
+    Taught in lesson 03, Preprocessing.
     """
     (bins,) = whole_per_axis("equalise_histogram", "bins", bins, 1, 2)
     x = as_floats("equalise_histogram", image)
@@ -147,6 +152,7 @@ def clahe(
     S. M. Pizer et al., "Adaptive histogram equalization and its variations", Computer Vision, Graphics, and Image
     Processing 39 (1987), 355-368. K. Zuiderveld, "Contrast limited adaptive histogram equalization", in Graphics Gems
     IV (1994), 474-485.
+    Taught in lesson 03, Preprocessing.
     """
     x = as_floats("clahe", image)
     if x.ndim not in (2, 3):

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mediml.imaging.arrays import as_floats, per_axis
+
 __all__ = [
     "BORDERS",
     "check_border",
@@ -22,7 +24,6 @@ __all__ = [
     "finite",
     "floats",
     "grid_steps",
-    "per_axis",
     "positive",
     "unpadded",
 ]
@@ -40,18 +41,15 @@ Weights = Sequence[NDArray[np.float64]]
 
 
 def floats(function: str, image: ArrayLike) -> NDArray[Any]:
-    """The image as float32 (float64 stays), checked for 2 or 3 axes and no channel axis.
+    """A new array of float32 (float64 stays), checked for 2 or 3 axes and no channel axis.
 
     Raises
     ------
-    TypeError
-        For complex numbers, text or objects.
     ValueError
-        For another number of axes, no pixel, or a last axis of 3 in an array of three axes: that is colour.
+        For what are no real numbers, another number of axes, no pixel, or a last axis of 3 in an array of three axes:
+        that is colour.
     """
-    array = np.asarray(image)
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"{function}: image expects real numbers, got {array.dtype}")
+    array = as_floats(function, image, least=0)
     if array.ndim not in (2, 3) or not array.size:
         raise ValueError(
             f"{function}: image expects shape (rows, columns) or (planes, rows, columns) of at least one pixel, "
@@ -61,7 +59,7 @@ def floats(function: str, image: ArrayLike) -> NDArray[Any]:
         raise ValueError(
             f"{function}: image expects grey values, got {array.shape}, which is colour; filter each channel by itself"
         )
-    return array.astype(np.float64 if array.dtype == np.float64 else np.float32)
+    return array.astype(np.float64 if array.dtype == np.float64 else np.float32)  # also out of a foreign byte order
 
 
 def finite(function: str, image: ArrayLike) -> NDArray[Any]:
@@ -74,17 +72,6 @@ def finite(function: str, image: ArrayLike) -> NDArray[Any]:
     return array
 
 
-def per_axis(function: str, name: str, value: Any, ndim: int) -> tuple[float, ...]:
-    """One number for each axis, from one number for all or a sequence of `ndim`; finite and not negative."""
-    numbers = np.asarray(value, np.float64)
-    numbers = np.full(ndim, numbers) if numbers.ndim == 0 else numbers
-    if numbers.shape != (ndim,) or not np.isfinite(numbers).all() or (numbers < 0).any():
-        raise ValueError(
-            f"{function}: {name} expects one finite number of at least 0, or one for each of {ndim} axes, got {value}"
-        )
-    return tuple(numbers.tolist())
-
-
 def positive(function: str, name: str, value: float) -> float:
     """One finite number above 0."""
     if not (np.isfinite(value) and value > 0):
@@ -94,15 +81,7 @@ def positive(function: str, name: str, value: float) -> float:
 
 def grid_steps(function: str, spacing_mm: Any, ndim: int) -> tuple[float, ...]:
     """Distance of neighbours along each axis: `spacing_mm`, checked, or 1 pixel where it is None."""
-    if spacing_mm is None:
-        return (1.0,) * ndim
-    numbers = np.asarray(spacing_mm, np.float64)
-    if numbers.shape != (ndim,) or not np.isfinite(numbers).all() or (numbers <= 0).any():
-        raise ValueError(
-            f"{function}: spacing_mm expects a positive number for each of {ndim} axes, in their order, "
-            f"got {spacing_mm}"
-        )
-    return tuple(numbers.tolist())
+    return (1.0,) * ndim if spacing_mm is None else per_axis(function, "spacing_mm", spacing_mm, ndim)
 
 
 def convolve_axes(x: NDArray[Any], weights: Weights, border: str, value: float, total: float) -> NDArray[Any]:

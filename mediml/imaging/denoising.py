@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mediml.imaging.correlation import BORDERS, check_border, finite, grid_steps, per_axis, positive, unpadded
+from mediml.imaging.arrays import per_axis
+from mediml.imaging.correlation import BORDERS, check_border, finite, grid_steps, positive, unpadded
 
 __all__ = ["bilateral_filter", "non_local_means"]
 
@@ -67,8 +68,8 @@ def bilateral_filter(
     x = finite("bilateral_filter", image)
     _check_edge_mode("bilateral_filter", mode)
     width = positive("bilateral_filter", "sigma_value", sigma_value)
-    sigmas = per_axis("bilateral_filter", "sigma_space", sigma_space, x.ndim)
-    (reach,) = per_axis("bilateral_filter", "truncate", truncate, 1)
+    sigmas = per_axis("bilateral_filter", "sigma_space", sigma_space, x.ndim, positive=False)
+    (reach,) = per_axis("bilateral_filter", "truncate", truncate, 1, positive=False)
     pixels = [s / step for s, step in zip(sigmas, grid_steps("bilateral_filter", spacing_mm, x.ndim))]
     radii = [int(reach * s + 0.5) for s in pixels]
     around = np.pad(x, [(r, r) for r in radii], BORDERS[mode])  # type: ignore[call-overload]

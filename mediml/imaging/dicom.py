@@ -44,6 +44,9 @@ __all__ = [
     "silent_pydicom",
 ]
 
+#: Said of what no other message names: a fault of this package, which `tests/imaging/fuzz.py` looks for.
+UNFORESEEN = "the file is damaged in a way that was not foreseen; export the file again"
+
 _PREAMBLE = 128
 _LOGGERS = ("pydicom", "PIL", "openjpeg", "pylibjpeg")
 _quiet = threading.RLock()
@@ -114,6 +117,7 @@ def read_dataset_image(dataset: Dataset, frame: int | None = None) -> Image:
 @contextmanager
 def only_our_errors() -> Iterator[None]:
     """Let out nothing but errors of this package, and nothing of the file with them."""
+    reason = ""
     try:
         with silent_pydicom():
             yield
@@ -121,7 +125,11 @@ def only_our_errors() -> Iterator[None]:
         error.__context__ = None  # the error beneath quotes what the file says
         raise
     except MemoryError:
-        raise DicomError("there is not enough memory to read this file") from None
+        reason = "there is not enough memory to read this file"
+    except Exception:
+        reason = UNFORESEEN
+    if reason:  # raised out here, it has no context
+        raise DicomError(reason)
 
 
 def parse(content: bytes) -> Dataset:

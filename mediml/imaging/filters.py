@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mediml.imaging.correlation import BORDERS, check_border, convolve_axes, floats, grid_steps, per_axis
+from mediml.imaging.arrays import per_axis, whole_per_axis
+from mediml.imaging.correlation import BORDERS, check_border, convolve_axes, floats, grid_steps
 
 __all__ = ["gaussian_filter", "mean_filter", "median_filter", "unsharp_mask"]
 
@@ -102,9 +103,9 @@ def gaussian_filter(
     """
     x = floats("gaussian_filter", image)
     check_border("gaussian_filter", mode)
-    sigmas = per_axis("gaussian_filter", "sigma", sigma, x.ndim)
+    sigmas = per_axis("gaussian_filter", "sigma", sigma, x.ndim, positive=False)
     widths = [s / step for s, step in zip(sigmas, grid_steps("gaussian_filter", spacing_mm, x.ndim))]
-    (reach,) = per_axis("gaussian_filter", "truncate", truncate, 1)
+    (reach,) = per_axis("gaussian_filter", "truncate", truncate, 1, positive=False)
     if reach * max(widths) > LARGEST_RADIUS:
         raise ValueError(
             f"gaussian_filter: sigma expects a bell of at most {LARGEST_RADIUS} pixels to each side, got "
@@ -213,7 +214,7 @@ def unsharp_mask(
     03, Preprocessing.
     """
     x = floats("unsharp_mask", image)
-    (factor,) = per_axis("unsharp_mask", "amount", amount, 1)
+    (factor,) = per_axis("unsharp_mask", "amount", amount, 1, positive=False)
     if mode == "constant":
         raise ValueError(f"unsharp_mask: mode expects one of {', '.join([*BORDERS][:4])}, got 'constant', an edge")
     y = x + x.dtype.type(factor) * (x - gaussian_filter(x, sigma, spacing_mm, mode=mode))
@@ -226,10 +227,10 @@ def unsharp_mask(
 
 
 def _odd_sizes(function: str, size: Any, ndim: int) -> tuple[int, ...]:
-    sizes = per_axis(function, "size", size, ndim)
-    if any(k % 2 != 1 or k > 2 * LARGEST_RADIUS for k in sizes):
-        raise ValueError(f"{function}: size expects odd whole numbers, so that a window has a middle, got {size}")
-    return tuple(int(k) for k in sizes)
+    sizes = whole_per_axis(function, "size", size, ndim, 1)
+    if any(k % 2 == 0 for k in sizes):
+        raise ValueError(f"{function}: size expects odd numbers, so that a window has a middle, got {size}")
+    return sizes
 
 
 def _bell(width: float, truncate: float) -> NDArray[np.float64]:

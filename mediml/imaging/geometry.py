@@ -47,6 +47,10 @@ def bounding_box(
     ------
     ValueError
         If the mask is empty, or a margin is negative.
+
+    References
+    ----------
+    Taught in lesson 03, Preprocessing.
     """
     inside = np.asarray(mask) != 0
     added = whole_per_axis("bounding_box", "margin", margin, inside.ndim, 0)
@@ -54,7 +58,7 @@ def bounding_box(
         if spacing_mm is None or not margin_mm > 0:
             raise ValueError(f"bounding_box: margin_mm expects a positive number and spacing_mm, got {margin_mm}")
         steps = per_axis("bounding_box", "spacing_mm", spacing_mm, inside.ndim)
-        # A margin of three voxels of 0.1 mm is 0.3 mm, and not by rounding a little more than three.
+        # Three times 0.1 is a little more than 0.3 by rounding, and yet three voxels of 0.1 mm.
         added = tuple(a + int(np.ceil(margin_mm / step - 1e-9)) for a, step in zip(added, steps))
     if not inside.any():
         raise ValueError("bounding_box: mask expects at least one voxel inside, got none")
@@ -85,6 +89,10 @@ def crop(image: ArrayLike, box: Sequence[slice]) -> NDArray[Any]:
     ------
     ValueError
         If the box does not lie within the image.
+
+    References
+    ----------
+    Taught in lesson 03, Preprocessing.
     """
     array = np.asarray(image)
     return array[_checked_box("crop", box, array.shape)].copy()
@@ -96,6 +104,10 @@ def crop_image(image: Image, box: Sequence[slice]) -> Image:
         origin = origin + start_row * spacing[0] * down + start_column * spacing[1] * across
 
     where ``across`` and ``down`` are the first and the last three numbers of `Image.orientation`. See `crop`.
+
+    References
+    ----------
+    Taught in lesson 03, Preprocessing.
     """
     box = _checked_box("crop_image", box, image.shape)
     if len(box) != 2:
@@ -118,6 +130,10 @@ def crop_volume(volume: Volume, box: Sequence[slice]) -> Volume:
         origin = affine @ (start_plane, start_row, start_column, 1)
 
     See `crop`.
+
+    References
+    ----------
+    Taught in lesson 03, Preprocessing.
     """
     box = _checked_box("crop_volume", box, volume.shape)
     if len(box) != 3:
@@ -149,6 +165,10 @@ def pad_to(image: ArrayLike, shape: Sequence[int], value: float = 0) -> NDArray[
     ------
     ValueError
         If `shape` is too small, or the dtype of `image` cannot hold `value`.
+
+    References
+    ----------
+    Taught in lesson 03, Preprocessing.
     """
     array = np.asarray(image)
     box = _middle("pad_to", array.shape, shape)
@@ -177,6 +197,10 @@ def pad_volume(volume: Volume, shape: Sequence[int], value: float) -> Volume:
     -------
     Volume
         `stored` holds the same numbers as `values`: what is added was in no file.
+
+    References
+    ----------
+    Taught in lesson 03, Preprocessing.
     """
     box = _middle("pad_volume", volume.shape, shape)
     if len(box) != 3:

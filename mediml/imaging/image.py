@@ -51,7 +51,6 @@ STEP_TEXTS = {
     "rescaled_by_plane": "rescaled, each plane by its own slope: {low:g} to {high:g}",
     "views_by_plane": "display ranges differ between the planes: those of the middle plane are offered",
     "spacing_contradiction": "Spacing Between Slices (0018,0088) says {said:g} mm, the positions are {step:g} mm apart",
-    "dose": "dose: {scaling:g} · stored",
     "reoriented": "axes turned from {before} to {after}",
     "nifti": "NIfTI voxels read, placed by the {form}",
     "nifti_scaled": "scaled: {slope:g} · stored + {intercept:g}",

@@ -48,8 +48,8 @@ def flip(
     axis : int
         From 0; negative ones count from the end.
     axis_codes : sequence of str, optional
-        Where each axis leads, as `Volume.axis_codes` says: R or L, A or P, F or H. Without it any axis might lead from
-        left to right, and all are treated so.
+        Where each axis leads, as `Volume.axis_codes` says: R or L, A or P, F or H; ``("F", "L")`` for a frontal
+        radiograph hung as usual. Without it any axis might lead from left to right, and all are treated so.
     laterality_matters : bool
     swap : sequence of pairs of int
         Applied to the mask where the axis leads from left to right.
@@ -63,6 +63,10 @@ def flip(
     ------
     ValueError
         If the mirror is not allowed, or an argument is not as described.
+
+    References
+    ----------
+    Taught in lesson 03, Preprocessing.
     """
     pixels, labels = checked_pair("flip", image, mask)
     if not -pixels.ndim <= axis < pixels.ndim:
@@ -124,6 +128,10 @@ def move(
     ------
     ValueError
         If an argument is not as described.
+
+    References
+    ----------
+    Taught in lesson 03, Preprocessing.
     """
     pixels, labels = checked_pair("move", image, mask)
     x, axes, shape = as_floats("move", pixels), pixels.ndim, pixels.shape
@@ -195,6 +203,7 @@ def elastic_displacement(
     ----------
     P. Y. Simard, D. Steinkraus, J. C. Platt, "Best practices for convolutional neural networks applied to visual
     document analysis", ICDAR (2003), 958-963.
+    Taught in lesson 03, Preprocessing.
     """
     steps = per_axis("elastic_displacement", "spacing_mm", spacing_mm, len(shape))
     if not (np.isfinite([amplitude_mm, smoothness_mm]).all() and 0 <= 4 * amplitude_mm <= smoothness_mm):

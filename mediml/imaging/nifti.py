@@ -20,8 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mediml.imaging.image import ImageError, Step, WindowView
-from mediml.imaging.limits import MAX_FILE_BYTES
-from mediml.imaging.volume import Volume, check_voxel_count, place_of
+from mediml.imaging.volume import Vector, Volume, check_voxel_count, place_of
 
 __all__ = ["NiftiError", "read_nifti", "write_nifti"]
 
@@ -29,6 +28,9 @@ __all__ = ["NiftiError", "read_nifti", "write_nifti"]
 _FLIP = np.diag([-1.0, -1.0, 1.0, 1.0])
 _TYPES = frozenset(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)) | {"float32", "float64"}
 _LONGEST_AXIS = 32767
+
+#: Spacing, directions and origin of a volume.
+Place = tuple[Vector, tuple[Vector, Vector, Vector], Vector]
 
 #: Extensions lie between the header and the voxels; they are skipped, and may not be longer.
 _MAX_OFFSET = 2**26
@@ -78,8 +80,9 @@ def read_nifti(
     Notes
     -----
     The header is checked before its voxels are read, and of a compressed file no more is unpacked than the header
-    asks for, so that a small file cannot fill the memory. Without qform and sform the place is unknown; the axes are
-    then taken as right to left … as the format's oldest rule has it, and a doubt says so.
+    asks for, so that a small file cannot fill the memory. Without qform and sform the place is unknown: the first axis
+    is then taken to lead to the left, the second to the front and the third to the head, as the format's oldest rule
+    has it, and a doubt says so.
 
     References
     ----------
@@ -90,8 +93,6 @@ def read_nifti(
     nibabel = _nibabel()
     try:
         with open(path, "rb") as file:
-            if os.fstat(file.fileno()).st_size > MAX_FILE_BYTES:
-                raise NiftiError(f"the file has more than {MAX_FILE_BYTES} bytes, more than is read")
             packed = file.read(2) == b"\x1f\x8b"
             file.seek(0)
             stream: Any = gzip.GzipFile(fileobj=file) if packed else file
@@ -187,7 +188,7 @@ def _voxels(stream: BinaryIO, header: Any, shape: tuple[int, int, int], index: i
     return np.frombuffer(content, dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
 
 
-def _place(header: Any, account: list[Step], doubts: list[Step]) -> Any:
+def _place(header: Any, account: list[Step], doubts: list[Step]) -> Place:
     """Spacing, directions and origin in LPS, by sform, qform, or the rule for neither."""
     unit = int(header["xyzt_units"]) & 7
     if unit not in (0, 2):

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mediml.imaging.arrays import as_mask
 from mediml.imaging.correlation import finite, floats, positive, unpadded
 
 __all__ = ["correct_rician_bias", "estimate_noise", "rician_mean"]
@@ -54,9 +55,7 @@ def estimate_noise(image: ArrayLike, mask: ArrayLike | None = None) -> float:
     D. Donoho, I. Johnstone, "Ideal spatial adaptation by wavelet shrinkage", Biometrika 81 (1994): the median.
     """
     x = floats("estimate_noise", image)
-    inside = np.ones(x.shape, bool) if mask is None else np.asarray(mask, bool)
-    if inside.shape != x.shape:
-        raise ValueError(f"estimate_noise: mask expects the shape of image {x.shape}, got {inside.shape}")
+    inside = np.ones(x.shape, bool) if mask is None else as_mask("estimate_noise", mask, x.shape)
     if min(x.shape[-2:]) < 3:
         raise ValueError(f"estimate_noise: image expects at least 3 rows and 3 columns, got {x.shape}")
     x = finite("estimate_noise", np.where(inside, x, x.dtype.type(0)))

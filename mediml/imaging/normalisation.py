@@ -42,6 +42,10 @@ def z_score(image: ArrayLike, mask: ArrayLike | None = None) -> NDArray[Any]:
     ------
     ValueError
         If nothing finite is measured, or all measured values are alike: they have no standard deviation to divide by.
+
+    References
+    ----------
+    Taught in lesson 03, Preprocessing.
     """
     x = as_floats("z_score", image)
     values = measured("z_score", x, mask)
@@ -81,6 +85,10 @@ def percentile_scale(
     ------
     ValueError
         If the percentiles are out of order, nothing finite is measured, or both percentiles are the same value.
+
+    References
+    ----------
+    Taught in lesson 03, Preprocessing.
     """
     if not 0 <= low < high <= 100:
         raise ValueError(f"percentile_scale: low and high expect 0 <= low < high <= 100, got {low} and {high}")
@@ -128,6 +136,7 @@ def match_histogram(
     ----------
     R. C. Gonzalez, R. E. Woods, "Digital Image Processing", section on histogram matching. Without masks the same as
     ``skimage.exposure.match_histograms``.
+    Taught in lesson 03, Preprocessing.
     """
     x = as_floats("match_histogram", image)
     wanted = measured("match_histogram (template)", as_floats("match_histogram", template), template_mask)
@@ -204,6 +213,7 @@ def histogram_landmarks(
     L. G. Nyúl, J. K. Udupa, "On standardizing the MR image intensity scale", Magn. Reson. Med. 42 (1999), 1072-1081.
     L. G. Nyúl, J. K. Udupa, X. Zhang, "New variants of a method of MRI scale standardization", IEEE Trans. Med. Imaging
     19 (2000), 143-150: the deciles as landmarks.
+    Taught in lesson 03, Preprocessing.
     """
     low, high = (float(bound) for bound in scale)
     chosen = HistogramLandmarks(tuple(percentiles), tuple(np.linspace(low, high, len(percentiles)))).percentiles
@@ -248,6 +258,7 @@ def standardise(image: ArrayLike, landmarks: HistogramLandmarks, mask: ArrayLike
     References
     ----------
     As of `histogram_landmarks`.
+    Taught in lesson 03, Preprocessing.
     """
     x = as_floats("standardise", image)
     own = _own_landmarks("standardise", x, mask, landmarks.percentiles)

@@ -95,6 +95,8 @@ class PixelDescription:
 def describe(dataset: Dataset, header: Header) -> PixelDescription:
     """The description of a data set's pixels; a `DicomError` that names the attribute where it cannot be right."""
     keyword = _element(dataset)
+    with refusing(f"{tag_name(keyword)} is damaged; export the file again"):
+        words = dataset[keyword].VR == "OW"
     encoding = UID(str(getattr(dataset, "file_meta", {}).get("TransferSyntaxUID", "")))
     if encoding not in AllTransferSyntaxes:
         raise DicomError(f"{tag_name('TransferSyntaxUID')} is missing or unknown: it says how the pixels are encoded")
@@ -130,7 +132,7 @@ def describe(dataset: Dataset, header: Header) -> PixelDescription:
         high_bit,
         representation == 1,
         frame_count(header),
-        dataset[keyword].VR == "OW",
+        words,
     )
 
 
@@ -183,15 +185,16 @@ def _bits(header: Header, keyword: str) -> tuple[int, int, int]:
 
 def encoded_frame(dataset: Dataset, described: PixelDescription, frame: int, doubts: list[Step]) -> bytes | memoryview:
     """The bytes of one frame: as they are in a native file, one compressed stream in others."""
-    data = dataset[described.keyword].value
+    with refusing(f"{tag_name(described.keyword)} is damaged; export the file again"):
+        data = dataset[described.keyword].value
     if not isinstance(data, bytes) or not data:
         raise DicomError(f"{tag_name(described.keyword)} is empty; export the file again")
     if described.is_native:
         return _native_frame(data, described, frame, doubts)
-    offsets = None
-    if "ExtendedOffsetTable" in dataset and "ExtendedOffsetTableLengths" in dataset:
-        offsets = (dataset.ExtendedOffsetTable, dataset.ExtendedOffsetTableLengths)
     with refusing(f"{tag_name('PixelData')}: its frames cannot be told apart; export the file again"):
+        offsets = None
+        if "ExtendedOffsetTable" in dataset and "ExtendedOffsetTableLengths" in dataset:
+            offsets = (dataset.ExtendedOffsetTable, dataset.ExtendedOffsetTableLengths)
         return get_frame(data, frame, number_of_frames=described.frames, extended_offsets=offsets)
 
 

@@ -65,6 +65,10 @@ def resize(image: ArrayLike, shape: Sequence[int], order: int = 1, anti_alias: b
     Notes
     -----
     The same as ``skimage.transform.resize(image, shape, order, mode="edge", clip=False, preserve_range=True)``.
+
+    References
+    ----------
+    Taught in lesson 03, Preprocessing.
     """
     x, axes = _described("resize", image, len(shape))
     sizes = whole_per_axis("resize", "shape", shape, axes, 1)
@@ -108,6 +112,10 @@ def resample(
     See Also
     --------
     resample_image, resample_volume : keep the origin right, too.
+
+    References
+    ----------
+    Taught in lesson 03, Preprocessing.
     """
     x, axes = _described("resample", values, len(spacing_mm))
     sizes, factors = _new_grid("resample", x.shape[:axes], spacing_mm, new_spacing_mm)
@@ -150,6 +158,10 @@ def resample_mask(
     ------
     ValueError
         If the mask is neither whole numbers nor booleans, or another argument is not as described.
+
+    References
+    ----------
+    Taught in lesson 03, Preprocessing.
     """
     labels = _labels("resample_mask", mask, len(spacing_mm))
     sizes, factors = _new_grid("resample_mask", labels.shape, spacing_mm, new_spacing_mm)
@@ -200,6 +212,10 @@ def resample_volume(
     ------
     ValueError
         As of `resample`.
+
+    References
+    ----------
+    Taught in lesson 03, Preprocessing.
     """
     sizes, factors = _new_grid("resample_volume", volume.shape, volume.spacing_mm, spacing_mm)
     plane, row, column = (step * factor for step, factor in zip(volume.spacing_mm, factors))

@@ -10,15 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pydicom
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
+from pydicom.uid import UID
 
 from mediml.imaging.dicom import is_dicom, parse, silent_pydicom
 from mediml.imaging.header import Header, tag_name
 from mediml.imaging.image import DicomError
-from mediml.imaging.limits import MAX_FILE_BYTES, read_bytes
+from mediml.imaging.limits import read_bytes
 from mediml.imaging.terms import IMAGE_TYPES, MODALITIES, vector
 
 __all__ = ["Found", "SeriesError", "Slice", "scan", "told"]
@@ -71,9 +70,6 @@ class Slice:
         What tells stacks apart where positions repeat: times, echoes, acquisitions.
     said_spacing : float or None
         Spacing Between Slices, to compare with.
-    scaling : float or None
-        Dose Grid Scaling, of a dose.
-    dose_in_gray : bool
     problem : str
         Why this frame has no place in a volume; empty where it has one.
     order : int
@@ -93,8 +89,6 @@ class Slice:
     always: tuple[tuple[str, Any], ...]
     sometimes: tuple[tuple[str, Any], ...]
     said_spacing: float | None
-    scaling: float | None
-    dose_in_gray: bool
     problem: str
     order: int
 
@@ -174,7 +168,7 @@ def _slices_of(path: Path, asked_for: bool) -> list[Slice]:
 
 
 def _header_of(path: Path, asked_for: bool) -> Dataset | None:
-    """The data set of a file without its pixels; None where it is no DICOM file."""
+    """The data set of a file; None where it is no DICOM file."""
     try:
         if not path.is_file():
             if asked_for:
@@ -183,21 +177,9 @@ def _header_of(path: Path, asked_for: bool) -> Dataset | None:
         with path.open("rb") as stream:
             if not is_dicom(stream.read(132)):
                 return None
-            if os.fstat(stream.fileno()).st_size > MAX_FILE_BYTES:
-                raise SeriesError(f"a file has more than {MAX_FILE_BYTES} bytes, more than is read")
-            meta = pydicom.filereader.read_file_meta_info(path)
-            if meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
-                return parse(read_bytes(path, SeriesError))
-            stream.seek(0)
-            dataset = pydicom.dcmread(stream, stop_before_pixels=True)
-            len(dataset)
-            return dataset
-    except DicomError:
-        raise
     except OSError as problem:
         raise SeriesError(f"a file cannot be read ({type(problem).__name__}); check its permissions") from None
-    except Exception:  # as in dicom.parse
-        raise SeriesError("a DICOM file is damaged or cut short; export the series again") from None
+    return parse(read_bytes(path, SeriesError))
 
 
 def _frames_of(path: Path, dataset: Dataset, frames: int) -> list[Slice]:
@@ -274,6 +256,7 @@ def _describe(
             ("PixelRepresentation", whole.integer("PixelRepresentation", default=0)),
             ("RescaleType", header.code("RescaleType")),
             ("Units", whole.code("Units")),
+            ("DoseUnits", whole.code("DoseUnits")),
             ("FrameOfReferenceUID", str(whole.find("FrameOfReferenceUID") or "")),
             ("ImageType", _image_type(header)),
             *((keyword, header.numbers(keyword)) for keyword in ("EchoTime", "EffectiveEchoTime", "DiffusionBValue")),
@@ -283,8 +266,6 @@ def _describe(
             ("AcquisitionTime", str(header.find("AcquisitionTime") or "")),
         ),
         said_spacing=header.number("SpacingBetweenSlices"),
-        scaling=whole.number("DoseGridScaling") if kind == _DOSE else None,
-        dose_in_gray=whole.code("DoseUnits") == "GY",
         problem=problem,
         order=whole.integer("InstanceNumber", default=-1),
     )

@@ -35,6 +35,7 @@ def read_series(
     duplicates: str = "refuse",
     tilt: str = "refuse",
     progress: Callable[[int, int], Any] | None = None,
+    isolated: bool = False,
 ) -> Volume:
     """Read parallel slices as one volume, whatever the names and the order of their files.
 
@@ -57,13 +58,16 @@ def read_series(
         `padding` outside.
     progress : callable, optional
         Called with the number of slices that are read, and of all.
+    isolated : bool
+        Decode in a process of its own, as `read_image` does, for files that nobody vouches for. The headers are read
+        here. A file of many frames goes there once for each of them.
 
     Returns
     -------
     Volume
         Axes plane, row, column. Planes count along row direction × column direction: from the feet to the head for
         axial slices. Each slice's values are its own rescaling of its stored ones. Of an RT dose, `values` are the
-        dose, float64, in ``"Gy"`` or, for relative doses, ``"arbitrary"``.
+        dose, in ``"GY"`` or, where it is relative, ``"arbitrary"``.
 
     Raises
     ------
@@ -91,9 +95,9 @@ def read_series(
     found = scan(source)
     stack = _choose(stacks_of(found.slices), series)
     _check_geometry(stack)
-    slices, dropped = _without_duplicates(list(stack.slices), duplicates)
+    slices, dropped = _without_duplicates(list(stack.slices), duplicates, isolated)
     grid = _grid(slices, gaps, tilt)
-    volume = assemble(slices, grid, progress)
+    volume = assemble(slices, grid, progress, isolated)
     account = list(volume.account)
     if dropped:
         account.append(Step("duplicates_dropped", {"count": dropped}))
@@ -172,7 +176,7 @@ def _check_geometry(stack: Stack) -> None:
         )
 
 
-def _without_duplicates(slices: list[Slice], duplicates: str) -> tuple[list[Slice], int]:
+def _without_duplicates(slices: list[Slice], duplicates: str, isolated: bool) -> tuple[list[Slice], int]:
     """One slice for each place, in the order of the files' Instance Numbers, and how many were dropped."""
     first = slices[0]
     places = same_place(first.orientation, [each.position for each in slices], first.spacing_mm)
@@ -189,16 +193,16 @@ def _without_duplicates(slices: list[Slice], duplicates: str) -> tuple[list[Slic
             f'{told}; pass duplicates="equal" to drop those with the same pixels, or "first" to keep the one of the '
             f"lowest {tag_name('InstanceNumber')}"
         )
-    if duplicates == "equal" and not all(_are_equal(group) for group in several):
+    if duplicates == "equal" and not all(_are_equal(group, isolated) for group in several):
         raise SeriesError(f'{told}, and their pixels differ; pass duplicates="first" to keep the first of each')
     if len(groups) == 1:
         raise SeriesError(f"{told}: one place is no volume; read them with mediml.imaging.read_image")
     return [group[0] for group in groups.values()], dropped
 
 
-def _are_equal(group: list[Slice]) -> bool:
-    kept = read_slice(group[0])
-    others = (read_slice(each) for each in group[1:])
+def _are_equal(group: list[Slice], isolated: bool) -> bool:
+    kept = read_slice(group[0], isolated)
+    others = (read_slice(each, isolated) for each in group[1:])
     return all(np.array_equal(kept.stored, x.stored) and np.array_equal(kept.values, x.values) for x in others)
 
 

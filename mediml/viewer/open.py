@@ -106,7 +106,7 @@ def _nifti(place: Path, hounsfield: bool) -> Volume:
 
 
 def _series(place: Path, choices: dict[str, Any]) -> Opened:
-    volume = read_series(place, **choices)
+    volume = read_series(place, isolated=True, **choices)
     stack = stacks_of(scan(place).slices)[choices.get("series") or 0]
     return Opened(volume, technical_facts(open_dataset(stack.slices[len(stack.slices) // 2].path)))
 
@@ -119,7 +119,7 @@ def _dicom(place: Path, choices: dict[str, Any]) -> Opened:
     if count == 1:
         return Opened(_image(place), header)
     try:
-        return Opened(read_series(place, **choices), header)
+        return Opened(read_series(place, isolated=True, **choices), header)
     except SeriesError as reason:
         frames = [_image(place, number) for number in range(count)]
         return Opened(frames, header, rate, str(reason))

@@ -151,8 +151,8 @@ def _pixels(scene: Scene, labels: NDArray[np.uint8] | None, width: int, compress
         parts.append(part)
         size += len(part)
         if size > room:
-            whole = size * scene.shape[0] * (1 if labels is None else 2) / len(parts)
-            raise _too_large(whole, room, scene)
+            # Pixels come first; labels are small beside them.
+            raise _too_large(size * max(1.0, scene.shape[0] / len(parts)), room, scene)
     return "".join(parts)
 
 

@@ -111,6 +111,13 @@ def test_noise_has_its_standard_deviation():
     assert result.image.dtype == np.float64
 
 
+def test_noise_knows_nothing_of_the_displacement():
+    bending = PairedAugmentation(0, 0, 0, elastic_mm=2.0, smoothness_mm=8.0, gain=0, noise=20.0)
+    result = bending(np.zeros((200, 200), np.float32), None, generator(3))
+    smoothed = ndimage.gaussian_filter(result.image, 8, mode="wrap")
+    assert abs(np.corrcoef(smoothed.ravel(), result.displacement_mm[0].ravel())[0, 1]) < 0.5
+
+
 def test_a_mirror_from_left_to_right_is_refused_whatever_is_drawn():
     mirroring = PairedAugmentation(0, 0, 0, flip_axes=(2,))
     for seed in range(6):

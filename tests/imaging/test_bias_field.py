@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from mediml.imaging.bias_field import _otsu, correct_bias_field, homomorphic_filter
+from mediml.imaging.bias_field import _sharpened, _tissue, correct_bias_field, homomorphic_filter
 
 SHAPES = ((160, 140), (40, 48, 44))
 
@@ -111,10 +111,22 @@ def test_the_homomorphic_filter_by_hand():
     np.testing.assert_allclose(homomorphic_filter(x, 10.0, mask, (1.0, 2.0)).field, field)
 
 
-def test_otsus_threshold_by_hand():
-    assert 10 < _otsu(np.array([10.0] * 50 + [90.0] * 20)) < 90
-    x = np.random.default_rng(0).normal(size=(2, 5000)) * 10 + [[100], [200]]
-    assert _otsu(x) == pytest.approx(150, abs=3)
+def test_sharpening_draws_values_to_their_peak():
+    """Two peaks blurred by exactly the width that is taken out: each value moves most of the way to its own."""
+    rng = np.random.default_rng(3)
+    peaks = np.repeat([5.0, 6.0], 20_000)
+    u = peaks + rng.normal(size=peaks.size) * 0.15 / 2.3548
+    left = _sharpened(u, 0.15) - peaks
+    assert left.std() < 0.35 * (u - peaks).std()
+    assert abs(left.mean()) < 0.005
+    np.testing.assert_array_equal(_sharpened(np.full(9, 2.0), 0.15), 2.0)
+
+
+def test_dark_tissue_counts_and_air_does_not():
+    image, tissue, _ = scene((160, 140), 0.35)
+    inside = _tissue("test", image, None)[1]
+    assert inside[tissue == 1].mean() > 0.6 and inside[tissue > 1].mean() > 0.99
+    assert inside[tissue == 0].mean() < 0.001
 
 
 @pytest.mark.parametrize("correct", [correct_bias_field, lambda x, mask=None: homomorphic_filter(x, 5.0, mask)])
@@ -125,6 +137,7 @@ def test_awkward_images(correct):
         corrected, field = correct(x, np.ones(shape, bool))
         np.testing.assert_allclose(corrected, x, rtol=1e-9)
         np.testing.assert_allclose(field, 1, rtol=1e-9)
+        np.testing.assert_array_equal(correct(x).field, field)  # nothing to part by a threshold
     x = rng.random((30, 40)).astype(np.float32) * 100
     x[:10] = -5
     x[10:12] = 0
@@ -138,7 +151,7 @@ def test_awkward_images(correct):
 @pytest.mark.parametrize(
     ("call", "text"),
     [
-        (lambda x: correct_bias_field(x, x[:3]), r"correct_bias_field: mask expects the shape of image \(8, 8\), got"),
+        (lambda x: correct_bias_field(x, x[:3]), r"correct_bias_field: mask expects the image's shape \(8, 8\), got"),
         (lambda x: correct_bias_field(x, x > 5), "correct_bias_field: mask expects at least 16 pixels above 0, got 0"),
         (lambda x: homomorphic_filter(-x, 3, x > 0), "homomorphic_filter: mask expects at least 16 pixels above 0"),
         (lambda x: homomorphic_filter(x, 0, x > 0), "homomorphic_filter: sigma expects"),

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from mediml.imaging import body_mask, otsu_threshold
+from mediml.imaging.body import _opened
 
 SPACING = (4.0, 2.0, 2.0)
 
@@ -67,6 +69,18 @@ def test_opening_counts_millimetres():
     cross[50:, 29:31] = 1
     opened = body_mask(cross, 0.5, opening_mm=2, spacing_mm=(1, 10))
     assert not opened[29:31, 51:].any() and opened[55:, 29:31].all()
+
+
+@pytest.mark.parametrize(
+    ("shape", "steps"), [((30, 40), (1.0, 1.0)), ((12, 30, 25), (3.0, 0.7, 1.1)), ((1, 9), (1, 2))]
+)
+def test_opening_is_that_of_distances(shape, steps):
+    random = np.random.default_rng(0)
+    body = ndimage.gaussian_filter(random.standard_normal(shape), [1.5 / step for step in steps]) > -0.1
+    for radius in (0.5, 1.0, 2.2, 3.0, 4.4, 100.0):
+        core = body if body.all() else ndimage.distance_transform_edt(body, steps) > radius * (1 + 1e-6)
+        far = np.full(shape, np.inf) if not core.any() else ndimage.distance_transform_edt(~core, steps)
+        np.testing.assert_array_equal(_opened(body, radius, steps), far <= radius * (1 + 1e-6))
 
 
 def test_largest_part_by_voxels_and_what_is_not_finite():

@@ -135,6 +135,12 @@ def test_refusals(call, message):
         call()
 
 
+def test_clahe_of_a_tile_that_is_known_in_part_is_that_of_what_is_known():
+    x = image((8, 16))
+    x[:, 8:] = np.nan
+    np.testing.assert_allclose(clahe(x, (8, 16), 3.0)[:, :8], clahe(x[:, :8], 8, 3.0), atol=1e-6)
+
+
 def clahe_in_loops(x, tile, clip_limit, bins):
     """The docstring's formula for values within 0 and 1, pixel by pixel."""
     counts = [-(-size // t) for size, t in zip(x.shape, tile)]

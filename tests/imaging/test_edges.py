@@ -152,9 +152,9 @@ def test_dtypes_nan_and_layout():
         (lambda: laplacian(np.zeros((4, 5, 3))), "laplacian: image expects grey values"),
         (
             lambda: sobel(np.zeros((5, 5)), (1.0, -1.0)),
-            "sobel: spacing_mm expects a positive number for each of 2 axes",
+            "sobel: spacing_mm expects 2 positive numbers",
         ),
-        (lambda: laplacian(np.zeros((5, 5)), 1.0), "laplacian: spacing_mm expects"),
+        (lambda: laplacian(np.zeros((5, 5)), (1.0, 1.0, 1.0)), "laplacian: spacing_mm expects"),
         (lambda: sobel(np.zeros((5, 5)), mode="edge"), "sobel: mode expects one of reflect"),
         (lambda: laplacian(np.zeros((5, 5)), mode="edge"), "laplacian: mode expects one of reflect"),
     ],

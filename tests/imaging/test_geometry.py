@@ -113,8 +113,8 @@ def test_box_with_a_margin_in_millimetres():
     mask = mask_with((3, 4, 4))
     # 3 mm are 1 step of 5 mm, 2 of 2 mm, 6 of 0.5 mm; the last goes beyond both edges
     assert bounding_box(mask, margin_mm=3, spacing_mm=(5, 2, 0.5)) == (slice(2, 5), slice(2, 7), slice(0, 8))
-    # 0.3 mm are three steps of 0.1 mm, whatever the rounding
-    assert bounding_box(mask, margin_mm=0.3, spacing_mm=0.1) == (slice(0, 6), slice(1, 8), slice(1, 8))
+    # Three times 0.1 mm is 0.30000000000000004 mm, and three steps
+    assert bounding_box(mask, margin_mm=0.1 * 3, spacing_mm=0.1) == (slice(0, 6), slice(1, 8), slice(1, 8))
     assert bounding_box(mask, 1, margin_mm=1, spacing_mm=5) == (slice(1, 6), slice(2, 7), slice(2, 7))
 
 

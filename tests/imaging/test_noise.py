@@ -109,7 +109,7 @@ def test_dtypes_and_nan():
     ("call", "text"),
     [
         (lambda: estimate_noise(np.zeros((2, 9))), "estimate_noise: image expects at least 3 rows and 3 columns"),
-        (lambda: estimate_noise(np.zeros((4, 4)), np.zeros((4, 5))), "mask expects the shape of image"),
+        (lambda: estimate_noise(np.zeros((4, 4)), np.zeros((4, 5))), "mask expects the image's shape"),
         (lambda: estimate_noise(np.zeros((4, 4)), np.eye(4)), "mask expects at least one 3 × 3 window inside"),
         (lambda: rician_mean(-1, 1.0), "rician_mean: signal expects values of at least 0"),
         (lambda: rician_mean(1, 0.0), "rician_mean: sigma expects"),

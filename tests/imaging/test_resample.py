@@ -183,10 +183,12 @@ def test_mask_by_hand_and_labels_are_names():
         assert finer.dtype == np.int16
     np.testing.assert_array_equal(resize_mask(mask, (1, 4)), [[1, 1, 3, 3]])
     np.testing.assert_array_equal(resize_mask(mask, (1, 4), 0), [[1, 1, 3, 3]])
-    np.testing.assert_array_equal(
-        resize_mask([[0, 0, 1, 0, 0, 0]], (1, 3), 1), [[0, 0, 0]]
-    )  # half of a pixel: the lower
     np.testing.assert_array_equal(resize_mask(np.array([[True, False]]), (1, 4)), [[True, True, False, False]])
+    for even in ([[2, 5]], [[5, 2]]):  # equal shares: the lower label, on whichever side it lies
+        np.testing.assert_array_equal(resize_mask(even, (1, 1)), [[2]])
+    # Lines of one pixel in the middle of new pixels of three: the nearest voxel, but a third of what is there.
+    lines = np.tile([0, 1, 0], 4)[None]
+    assert resize_mask(lines, (1, 4), 0).all() and not resize_mask(lines, (1, 4)).any()
 
 
 @pytest.mark.parametrize("order", [0, 1])

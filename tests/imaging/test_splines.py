@@ -51,12 +51,14 @@ def test_where_nothing_is_known_a_plane_goes_on_straight(shape):
 def test_the_fine_grid_shows_the_same_function():
     mask = np.ones((10, 8), bool)
     fit = SplineFit(mask, 3)
-    coefficients = np.random.default_rng(1).normal(size=fit.shape)
+    coefficients = 5 * np.random.default_rng(1).normal(size=fit.shape)
     coarse = fit.evaluate(coefficients)
     np.testing.assert_allclose(fit.on_grid(coefficients, (10, 8), (1, 1)), coarse, atol=1e-12)
     fine = fit.on_grid(coefficients, (30, 15), (3, 2))  # the last block is half outside
     np.testing.assert_allclose(fine[1::3], fit.on_grid(coefficients, (10, 15), (1, 2)), atol=1e-12)
-    np.testing.assert_allclose((fine[4, 4] + fine[4, 5]) / 2, coarse[1, 2], atol=0.02)
+    pairs = (fine[1::3, 0:14:2] + fine[1::3, 1:14:2]) / 2
+    np.testing.assert_allclose(pairs, coarse[:, :7], atol=0.1)
+    assert np.abs(np.diff(coarse, axis=1)).max() > 0.5  # beside the right places nothing would agree
     assert fine.shape == (30, 15)
 
 

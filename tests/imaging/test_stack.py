@@ -61,7 +61,7 @@ def test_equal_places():
 
 
 def test_directions_are_made_orthonormal():
-    row, column, normal = unit_directions((0.9999, 0.0141, 0, -0.0141, 0.9999, 0.0005))
+    row, column, normal = unit_directions((0.9999, 0.0141, 0, -0.0136, 0.9999, 0.0005))
     matrix = np.stack([row, column, normal])
     np.testing.assert_allclose(matrix @ matrix.T, np.eye(3), atol=1e-15)
     np.testing.assert_allclose(row, (0.9999, 0.0141, 0), atol=1e-3)

@@ -18,6 +18,7 @@ import pytest
 
 from mediml.imaging import Image, Volume, WindowView
 from mediml.imaging.image import Step
+from mediml.viewer import write_viewer
 
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
@@ -177,6 +178,43 @@ class Browser:
         size = self.call("Page.getLayoutMetrics")["cssContentSize"]
         options = {"captureBeyondViewport": True, "clip": {**size, "x": 0, "y": 0, "scale": 1}} if whole else {}
         path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", format="png", **options)["data"]))
+
+    # What the viewer shows.
+
+    def shades(self, pane=0):
+        """Grey values of a pane's picture, before it is enlarged: 0 to 255."""
+        columns, rows = self.evaluate(f"viewer.panes[{pane}].size")
+        pixels = self.evaluate(f"Array.from(viewer.panes[{pane}].picture.pixels, (p) => p & 255)")
+        return np.array(pixels).reshape(rows, columns)
+
+    def place(self, across, down, pane=0):
+        """Where the centre of a pixel of a pane is in the window."""
+        self.evaluate("viewer.panes[0].canvas.scrollIntoView({block: 'center'})")
+        return self.evaluate(
+            f"(() => {{ const pane = viewer.panes[{pane}]; const box = pane.canvas.getBoundingClientRect();"
+            f"const [x, y] = pane.toScreen([{across + 0.5}, {down + 0.5}]); return [box.x + x, box.y + y]; }})()"
+        )
+
+    def probed(self):
+        """What stands under "at the pointer"."""
+        lines = "[...document.querySelectorAll('#probe dt')].map((d) => [d.textContent, d.nextSibling.textContent])"
+        return dict(self.evaluate(lines))
+
+
+@pytest.fixture
+def show(browser, tmp_path):
+    """Write a page, open it, and end with no error of a script, no violated policy and nothing fetched."""
+
+    def show(picture, **options):
+        path = tmp_path / "page.html"
+        write_viewer(path, picture, **options)
+        browser.size(1300, 900)
+        browser.scheme("light")
+        browser.open(path)
+        return browser
+
+    yield show
+    assert browser.problems == []
 
 
 @pytest.fixture(scope="session")

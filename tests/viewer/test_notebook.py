@@ -5,6 +5,7 @@ import builtins
 import importlib
 import importlib.util
 import re
+from dataclasses import replace
 from io import BytesIO
 
 import numpy as np
@@ -44,6 +45,15 @@ def test_a_volume(volume):
         pixels(screen.value), np.rint(255 * WindowView(40, width.value).apply(volume.values[::-1, 2]))
     )
     assert re.search(r'width="126" height="420"', screen.value)  # 6 × 20 mm
+
+
+@widgets
+def test_padding_is_black_in_every_plane(volume):
+    padding = volume.values > 0  # white in the first window, but for padding
+    volume = replace(volume, padding=padding)
+    pane, screen, *_ = parts(controls(volume))
+    pane.value = 2
+    assert np.array_equal(pixels(screen.value), np.rint(255 * volume.display()[::-1, :, 2]))
 
 
 @widgets

@@ -100,6 +100,21 @@ def test_padding_is_a_matter_of_the_code(count):
         assert np.array_equal(encoded.table[encoded.codes], values)
 
 
+def test_padding_that_the_stored_number_does_not_tell():
+    stored = np.array([[[5, 5, 6]]], np.uint8)
+    padding = np.array([[[True, False, False]]])
+    encoded = encode(stored, stored.astype(np.float32), padding)
+    assert np.array_equal(encoded.padding[encoded.codes], padding) and encoded.error == 0
+
+
+def test_values_and_padding_share_the_65536_codes():
+    values = np.arange(CODES + 1, dtype=np.float64).reshape(1, 1, -1)
+    padding = values == CODES
+    encoded = encode(values, values, padding)
+    assert np.array_equal(encoded.padding[encoded.codes], padding)
+    assert 0 < np.abs(encoded.table[encoded.codes] - values)[~padding].max() <= encoded.error < 1
+
+
 def test_padding_of_stored_numbers():
     stored = np.array([[[-2000, 0, 1]]], np.int16)
     encoded = encode(stored, stored.astype(np.float32), stored == -2000)

@@ -27,6 +27,7 @@ def test_facts_with_units():
     )
 
 
+@pytest.mark.filterwarnings("ignore:Invalid value")
 def test_nothing_but_listed_terms_and_possible_numbers(canary):
     dataset = header(PatientName=canary, ProtocolName=canary, StudyDate="20200229", KVP="19450703", FlipAngle=1e9)
     dataset.ImageType = [canary, "DERIVED"]

@@ -48,13 +48,14 @@ class BrainAnatomy:
     masks : mapping of str to ndarray of bool
         ``"brain"``, ``"left"`` and ``"right"`` (the patient's halves of the brain), and of the finding ``"lesion"``
         (all of the tumour with its dead core, the infarct, or the white-matter lesions), ``"necrosis"``, ``"oedema"``
-        and ``"mca_territory"``. A voxel belongs where the share is at least one half.
+        and ``"mca_territory"``. A voxel belongs where the share is at least one half; where
+        lesion and oedema have one half each, it is lesion.
     volumes_mm3 : mapping of str to float
         Volume of every tissue within the grid: sum of the shares times the volume of a voxel.
     lesion_volume_mm3 : float or None
         Volume of the tumour by its surface, dead core included, wherever the grid ends; None without a tumour.
     lesion_centre_mm : vector or None
-        Centre of the tumour, LPS.
+        Centre of gravity of the tumour, LPS.
     finding, side : str or None
         What was asked for; ``"left"`` or ``"right"`` of the patient, None for both or without a finding.
     spacing_mm, directions, origin_mm
@@ -259,7 +260,7 @@ def _masks(
         return masks
     masks["lesion"] = share("tumour", "necrosis", "stroke", "white_matter_lesion") >= 0.5
     if isinstance(finding, Tumour):
-        masks |= {"necrosis": share("necrosis") >= 0.5, "oedema": share("oedema") >= 0.5}
+        masks |= {"necrosis": share("necrosis") >= 0.5, "oedema": (share("oedema") >= 0.5) & ~masks["lesion"]}
     if isinstance(finding, Infarct):
         deep = [Infarct.depth(*head.standard(*place), Infarct.TERRITORY).reshape(shape[1:]) for place in places]
         masks["mca_territory"] = brain & (np.stack(deep) > 0) & (x * finding.sign > 0)

@@ -131,6 +131,8 @@ def chest_ct(
     ----------
     Kak and Slaney, Principles of Computerized Tomographic Imaging (1988), chapters 3 and 5. Taught in lesson 01.
     """
+    if seed < 0 or index < 0:
+        raise ValueError(f"chest_ct: seed and index expect 0 or more, got {seed} and {index}")
     _check(size, slices, range_mm, field_mm, photons, kernel, views, method)
     body = make_thorax(seed, index) if thorax is None else thorax
     thickness = (range_mm[1] - range_mm[0]) / slices
@@ -140,11 +142,10 @@ def chest_ct(
     xs = (np.arange(size) - (size - 1) / 2) * pixel
     ys = xs + middle
     attenuation = body.attenuations(CT_KEV)
-    air = 0.0
     scan = math.ceil(_SCAN_MM / pixel)
     scan += (scan - size) % 2  # the picture is cut from the scan's own grid
     scan_x = (np.arange(scan) - (scan - 1) / 2) * pixel
-    mu = _averaged(body, attenuation - air, scan_x, scan_x + middle, zs, thickness)
+    mu = _averaged(body, attenuation, scan_x, scan_x + middle, zs, thickness)
     inner = slice((scan - size) // 2, (scan - size) // 2 + size)
     random = np.random.default_rng([seed, index, 3])
     count = views or math.ceil(1.1 * scan)

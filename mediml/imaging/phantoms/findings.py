@@ -78,7 +78,8 @@ class Opacity:
 class Effusion:
     """Fluid in the pleural space: with a meniscus that climbs the wall when upright, in the back when lying.
 
-    `volume_ml` from 20 to 2500; `side` as in `Nodule`.
+    The volume is met to 1 %, that of a `Pneumothorax` to 3 %; the `Finding` says what it came to. `volume_ml` from 20
+    to 5000; `side` as in `Nodule`.
     """
 
     side: str | None = None
@@ -86,8 +87,8 @@ class Effusion:
 
     def __post_init__(self) -> None:
         _side("Effusion", self.side)
-        if not 20 <= self.volume_ml <= 2500:
-            raise ValueError(f"Effusion: volume_ml expects 20 to 2500, got {self.volume_ml}")
+        if not 20 <= self.volume_ml <= 5000:
+            raise ValueError(f"Effusion: volume_ml expects 20 to 5000, got {self.volume_ml}")
 
 
 @dataclass(frozen=True)

@@ -119,8 +119,10 @@ class Head:
             result[outer] = self._shell(x[outer], y[outer], z[outer], out[outer])
         inner = np.flatnonzero(~outer)
         if inner.size:
-            place = x[inner], y[inner], z[inner]
-            result[inner] = self._cranium(*(place if push is None else push(*place)), f[inner], out[inner])
+            px, py, pz = x[inner], y[inner], z[inner]
+            if push is not None:
+                px, py, pz = push(px, py, pz)
+            result[inner] = self._cranium(px, py, pz, f[inner], out[inner])
         return result
 
     def _shell(self, x: Field, y: Field, z: Field, out: Field) -> NDArray[np.uint8]:

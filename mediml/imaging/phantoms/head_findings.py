@@ -43,15 +43,19 @@ class Lump:
         self._phases = 2 * np.pi * rng.random(4)
         self._roughness = roughness
         self.volume_mm3 = volume_mm3
-        self.radius_mm = float((volume_mm3 / self._unit_volume()) ** (1 / 3))
+        shape, u, weight = self._sphere()
+        self.radius_mm = float((volume_mm3 / (shape**3 * weight / 3).sum()) ** (1 / 3))
         self.reach_mm = self.radius_mm * float(np.exp(4 * roughness))  # never exceeded: |g| <= 4
+        #: From where the radius is measured to the centre of gravity: the integral of r**4 / 4 u / volume.
+        self.offset_mm = (self.radius_mm**4 * shape**4 / 4 * u * weight).sum((1, 2)) / volume_mm3
 
-    def _unit_volume(self) -> float:
+    def _sphere(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """Radius over radius_mm, directions and weights of the quadrature."""
         height, weight = np.polynomial.legendre.leggauss(64)
         turn = 2 * np.pi * np.arange(128) / 128
         ring = np.sqrt(1 - height**2)[:, None]
         u = np.stack([ring * np.cos(turn), ring * np.sin(turn), height[:, None] + 0 * turn])
-        return float((np.exp(3 * self._wave(u)) * weight[:, None]).sum() * 2 * np.pi / 128 / 3)
+        return np.exp(self._wave(u)), u, weight[:, None] * np.full(128, 2 * np.pi / 128)
 
     def _wave(self, u: NDArray[Any]) -> Any:
         return self._roughness * sum(
@@ -71,10 +75,16 @@ class Tumour:
     """A mass with a dead core, that presses the brain aside, and the oedema around it in the white matter."""
 
     lump: Lump
-    centre_mm: tuple[float, float, float]
+    start_mm: tuple[float, float, float]
     centre_atlas: tuple[float, float, float]
     oedema_mm: float
     sign: int
+
+    @property
+    def centre_mm(self) -> tuple[float, float, float]:
+        """Centre of gravity."""
+        x, y, z = (float(start + offset) for start, offset in zip(self.start_mm, self.lump.offset_mm))
+        return (x, y, z)
 
     def push(self, x: Field, y: Field, z: Field) -> tuple[Field, Field, Field]:
         """Where the tissue at a place lay before the mass grew: incompressible, r_before**3 = r**3 - 0.5 R**3."""
@@ -85,7 +95,7 @@ class Tumour:
         return cx + u * ratio, cy + v * ratio, cz + w * ratio
 
     def relabel(self, label: NDArray[np.uint8], place: tuple[Field, Field, Field], head: Head) -> None:
-        x, y, z = (axis - np.float32(c) for axis, c in zip(place, self.centre_mm))
+        x, y, z = (axis - np.float32(c) for axis, c in zip(place, self.start_mm))
         near = np.flatnonzero(x**2 + y**2 + z**2 < (self.lump.reach_mm + 2 * self.oedema_mm) ** 2)
         if near.size == 0:
             return

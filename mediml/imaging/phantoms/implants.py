@@ -70,15 +70,19 @@ class Builder:
             side = "right" if centre[0] < 0 else "left"
             if request.side not in (None, side) or not self._fits(centre[None], radius)[0]:
                 raise ValueError(
-                    f"make_thorax: position_mm of the nodule expects a place where all of its {request.diameter_mm:g} mm "
-                    f"lie in the lung{'' if request.side is None else ' of its side'}, got {request.position_mm}; "
+                    f"make_thorax: position_mm of the nodule expects a place where all {request.diameter_mm:g} mm of "
+                    f"it lie in the lung{'' if request.side is None else ' of its side'}, got {request.position_mm}; "
                     f"leave it out to have one drawn"
                 )
         ball = ellipsoid(centre, (radius, radius, radius))
         shapes: list[Shape] = [ball, *_spicules(centre, radius, request.spicules, random)]
         tissue = Tissue(DENSITIES[request.density], "bone" if request.density == "calcified" else "soft")
         self._insert(Layer(label, tissue, tuple(shapes), self.lung_labels[0]), "airway")
-        volume = float(ball.volumes_mm3[0]) if not request.spicules else self._measure(label, "supine", 0.25, centre)[0]
+        volume = (
+            float(ball.volumes_mm3[0])
+            if not request.spicules
+            else self._measure(label, "supine", 0.25, centre, 2 * radius)[0]
+        )
         place = (float(centre[0]), float(centre[1]), float(centre[2]))
         return Finding("nodule", label, side, self._lobe(centre), place, volume, request.diameter_mm, tissue.hu)
 
@@ -145,14 +149,17 @@ class Builder:
             order.insert(at, layer)
 
     def _measure(
-        self, label: int, pose: str, step: float, centre: Floats | None = None
+        self, label: int, pose: str, step: float, centre: Floats | None = None, reach: float = 0.0
     ) -> tuple[float, tuple[float, float, float]]:
         """Volume in mm³ and centre of gravity of a label, from chords on a grid of rays of `step` mm."""
         low, high = (-150.0, 150.0), (-185.0, 150.0)
         if centre is not None:
-            low, high = (centre[0] - 60, centre[0] + 60), (centre[2] - 60, centre[2] + 60)
+            low, high = (centre[0] - reach, centre[0] + reach), (centre[2] - reach, centre[2] + reach)
         xs, zs = np.arange(*low, step), np.arange(*high, step)
-        layers = self.layers[pose]
+        first = next(k for k, layer in enumerate(self.layers[pose]) if layer.label == label)
+        # Nothing below it matters, but for the lung that it is confined to.
+        hosts = [layer for layer in self.layers[pose][:first] if layer.label == self.lung_labels[0]]
+        layers = [*hosts[:1], *self.layers[pose][first:]]
         found = resolve(layers, xs, zs)
         here = np.array([layer.label for layer in layers])[found.layer] == label
         length = (found.leave - found.enter)[here]
@@ -166,18 +173,18 @@ class Builder:
     def _free_place(self, side: str, clearance: float, random: np.random.Generator) -> Floats:
         points = self.cloud[side[0].upper()]
         points = points[random.permutation(len(points))[:_TRIES]]
-        fits = self._fits(points, clearance)
-        if not fits.any():
-            raise ValueError(
-                f"make_thorax: no place for a nodule was found in the {side} lung with {clearance:g} mm of lung around "
-                f"its centre; ask for a smaller one"
-            )
-        return np.asarray(points[int(np.argmax(fits))])
+        for lo in range(0, len(points), 10):
+            fits = self._fits(points[lo : lo + 10], clearance)
+            if fits.any():
+                return np.asarray(points[lo + int(np.argmax(fits))])
+        raise ValueError(
+            f"make_thorax: no place for a nodule was found in the {side} lung with {clearance:g} mm of lung around "
+            f"its centre; ask for a smaller one"
+        )
 
     def _fits(self, centres: Floats, radius: float) -> Any:
-        """Whether balls lie in lung: tried on their surfaces and half way."""
-        around = _directions(60)
-        around = np.concatenate([np.zeros((1, 3)), around, 0.5 * around]) * radius
+        """Whether balls lie in lung: tried in their middle and on their surfaces."""
+        around = np.concatenate([np.zeros((1, 3)), _directions(60)]) * radius
         points = (centres[:, None, :] + around).reshape(-1, 3)
         good = self.frame.lungs().contains(points)
         for shape in self.obstacles:
@@ -199,9 +206,7 @@ class Builder:
         for pose, layers in self.bare.items():
             found = resolve(layers, xs, zs)
             here = np.isin(np.array([layer.label for layer in layers])[found.layer], self.lung_labels)
-            lung = Stretches(
-                found.rays, *(column[here] for column in (found.ray, found.enter, found.leave)), found.layer[here]
-            )
+            lung = Stretches(found.rays, found.ray[here], found.enter[here], found.leave[here], found.layer[here])
             result[pose] = (lung, x, z, step**2)
         return result
 

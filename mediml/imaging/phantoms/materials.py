@@ -4,7 +4,8 @@ A tissue is a material of a known mass attenuation, thinned or thickened until i
 
     mu(E) = rho (mu/rho)(E),        rho = mu_water(70 keV) (1 + HU / 1000) / (mu/rho)(70 keV)
 
-so that a CT at 70 keV shows exactly that HU, and a radiograph at another energy sees bone and soft tissue part as they do.
+so that a CT at 70 keV shows exactly that HU, while a radiograph at another energy sees bone and soft tissue as they are
+there.
 
 References
 ----------

@@ -71,8 +71,8 @@ def mediastinum(frame: Frame) -> list[Shape]:
     widths = np.array([24, 24, 30, 26, 23, 28]) * sx
 
     def core(x: Floats, z: Floats) -> tuple[Floats, Floats]:
-        rest = np.maximum(1 - np.abs((x - 2 * sx) / np.interp(z, heights, widths)) ** 2.5, 0)
-        half = 46 * sy * rest**0.4
+        rest = np.maximum(1 - np.abs((x - 2 * sx) / np.interp(z, heights, widths)) ** 2, 0)
+        half = 46 * sy * rest**0.5
         return 8 * sy - half, 8 * sy + half
 
     def partition(x: Floats, z: Floats) -> tuple[Floats, Floats]:
@@ -86,10 +86,9 @@ def back_muscles(frame: Frame) -> list[Shape]:
     """What fills the space around the spine."""
 
     def around(x: Floats, z: Floats) -> tuple[Floats, Floats]:
-        rest = np.maximum(1 - (x / (25 * frame.scale[0])) ** 2, 0)
-        middle = frame.spine_y(z) + 12
-        half = 31 * frame.scale[1] * np.sqrt(rest)
-        return middle - half, middle + half
+        # A wedge that widens to the back: on films it fades, where a wall along the rays would draw a line.
+        front = frame.spine_y(z) - 13 + 1.5 * np.maximum(np.abs(x) - 13 * frame.scale[0], 0)
+        return front, frame.spine_y(z) + 44
 
     return [Region(around) & frame.cavity(2.0)]
 
@@ -97,11 +96,11 @@ def back_muscles(frame: Frame) -> list[Shape]:
 def abdomen(frame: Frame, upright: bool) -> dict[str, list[Shape]]:
     """Diaphragm and organs below it. The stomach's gas is on top: under the left dome, or in front when lying."""
     sx = frame.scale[0]
-    centre, radii = frame.place((60, 8, 0))[0], frame.place((38, 40, 38))[0]
+    centre, radii = frame.place((60, 8, 0))[0], frame.place((37, 30, 35))[0]
     centre[2] = frame.anatomy.dome_left_mm * frame.scale[2] - 6 - radii[2]
     spleen = frame.place((96, 46, 0))[0]
     spleen[2] = frame.anatomy.dome_left_mm * frame.scale[2] - 60
-    level = centre[2] + 0.12 * radii[2] if upright else centre[1] - 0.2 * radii[1]
+    level = centre[2] + 0.2 * radii[2] if upright else centre[1] - 0.2 * radii[1]
     above = clip_below_plane((0, 0, -1), -level) if upright else clip_below_plane((0, 1, 0), level)
     inner = _round_region(centre, radii - 4)
     domes = [frame.dome(side) for side in (-1, 1)]

@@ -10,8 +10,8 @@ from mediml.imaging.phantoms.shapes import Floats, Region, clip_below_plane
 
 __all__ = ["effusion", "pneumothorax", "solve"]
 
-#: Of a meniscus: thickness where it leaves the level, and the height over which it falls to 1 / e, in mm.
-_MENISCUS_MM, _CLIMB_MM = 22.0, 20.0
+#: Of a meniscus: thickness at its level, and the height over which it falls to 1 / e, in mm.
+_MENISCUS_MM, _CLIMB_MM = 18.0, 14.0
 
 
 def effusion(frame: Frame, side: int, upright: bool) -> Callable[[float], list[Region]]:
@@ -22,8 +22,8 @@ def effusion(frame: Frame, side: int, upright: bool) -> Callable[[float], list[R
 
     def filled(level: float) -> list[Region]:
         def thickness(z: Floats) -> Floats:
-            thin = _MENISCUS_MM * np.exp(-np.maximum(z - level, 0) / _CLIMB_MM)
-            return np.where(z < level, np.inf, np.where(thin < 0.4, 0.0, thin))
+            thin = _MENISCUS_MM * np.exp(np.minimum((level - z) / _CLIMB_MM, 20))
+            return np.where(thin < 0.4, 0.0, thin)
 
         return _along_the_wall(frame, lungs, thickness)
 
@@ -54,12 +54,11 @@ def _half(side: int) -> Region:
 
 
 def _along_the_wall(frame: Frame, lungs: Region, thickness: Callable[[Floats], Floats]) -> list[Region]:
-    """What lies within `thickness(z)` of the wall: behind, and in front; all where the thickness is infinite."""
+    """What lies within `thickness(z)` of the wall: behind, and in front; all where that leaves nothing inside."""
 
     def inner(x: Floats, z: Floats) -> tuple[Floats, Floats]:
         x, z = np.broadcast_arrays(x, z)
-        depth = np.broadcast_to(thickness(z), x.shape)
-        return frame.shrunk_cavity(x, z, np.where(np.isfinite(depth), depth, 1e9))
+        return frame.shrunk_cavity(x, z, np.broadcast_to(thickness(z), x.shape))
 
     def behind(x: Floats, z: Floats) -> tuple[Floats, Floats]:
         enter, leave = inner(x, z)

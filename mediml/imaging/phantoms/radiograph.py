@@ -81,7 +81,7 @@ def chest_radiograph(
     """A postero-anterior chest radiograph.
 
         I / I0 = exp(-integral of mu dl)
-        expected = photons (blur(I / I0) + s / (1 - s) mean(I / I0 around)),       counts ~ Poisson(expected)
+        expected = photons (blur(I / I0) + s / (1 - s) mean of the body around),     counts ~ Poisson(expected)
         grey = -ln(counts / photons), its smooth part compressed, its edges sharpened
 
     Parameters
@@ -126,6 +126,8 @@ def chest_radiograph(
     ----------
     Bushberg et al., The Essential Physics of Medical Imaging, chapters on radiography. Taught in lesson 01.
     """
+    if seed < 0 or index < 0:
+        raise ValueError(f"chest_radiograph: seed and index expect 0 or more, got {seed} and {index}")
     _check(size, field_mm, photons, scatter, blur_mm, polarity, marker)
     body = make_thorax(seed, index) if thorax is None else thorax
     step = field_mm / size
@@ -138,7 +140,8 @@ def chest_radiograph(
     primary = _with_marker(through, step, marker)
     expected = photons * _blurred(primary, blur_mm / step)
     if scatter:
-        expected += photons * scatter / (1 - scatter) * gaussian_filter(primary, _SCATTER_MM / step, mode="nearest")
+        source = primary * (lost > 0.5)  # air and the edge of the skin do not scatter
+        expected += photons * scatter / (1 - scatter) * gaussian_filter(source, _SCATTER_MM / step, mode="nearest")
     counts = np.random.default_rng([seed, index, 2]).poisson(expected).astype(np.float64)
     image = _image(counts / photons, body, step, polarity)
     return ChestRadiograph(image, lost, expected, counts, body.findings, body, stretches, fold)
@@ -198,7 +201,7 @@ def _image(signal: Floats, body: Thorax, step: float, polarity: str) -> Image:
     shown = log - _COMPRESSION * np.clip(base - level, -1.5, None) * inside + _SHARPENING * detail
     grey = np.clip(np.rint(shown * GREYS_PER_UNIT + GREY_OF_AIR), 0, GREYS - 1)
     part = grey[inside] if inside.any() else grey
-    low, high = (float(np.percentile(part, p)) for p in (0.5, 99.7))
+    low, high = (float(np.percentile(part, p)) for p in (3.0, 99.6))
     inverted = polarity == "MONOCHROME1"
     if inverted:
         grey, low, high = GREYS - 1 - grey, GREYS - 1 - high, GREYS - 1 - low

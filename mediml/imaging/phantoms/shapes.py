@@ -14,9 +14,21 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Confined", "Ellipsoids", "Hits", "Region", "Shape", "Tubes", "box", "clip_below_plane", "ellipsoid", "tube"]
+__all__ = [
+    "Confined",
+    "Ellipsoids",
+    "Hits",
+    "Region",
+    "Shape",
+    "Tubes",
+    "box",
+    "clip_below_plane",
+    "ellipsoid",
+    "merged",
+    "tube",
+]
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
 #: Ray index, entry and exit of each hit.
 Hits = tuple[NDArray[np.int64], Floats, Floats]
 
@@ -217,6 +229,20 @@ def tube(points: ArrayLike, radius: ArrayLike, thin: ArrayLike | None = None, th
     joints /= np.linalg.norm(joints, axis=1, keepdims=True)
     caps = np.stack([joints[:-1], joints[1:]], axis=1)
     return Tubes(line[:-1], line[1:], sections, caps, np.maximum(wide, narrow))
+
+
+def merged(shapes: Sequence[Shape]) -> tuple[Shape, ...]:
+    """The same union in fewer, larger shapes: all tubes as one, all ellipsoids as one."""
+    tubes = [shape for shape in shapes if isinstance(shape, Tubes)]
+    balls = [shape for shape in shapes if isinstance(shape, Ellipsoids)]
+    rest: list[Shape] = [shape for shape in shapes if not isinstance(shape, (Tubes, Ellipsoids))]
+    if tubes:
+        names = ("starts", "ends", "sections", "caps", "radii")
+        rest.append(Tubes(*(np.concatenate([getattr(each, name) for each in tubes]) for name in names)))
+    if balls:
+        names = ("centres", "matrices")
+        rest.append(Ellipsoids(*(np.concatenate([getattr(each, name) for each in balls]) for name in names)))
+    return tuple(rest)
 
 
 def _near(low: Floats, high: Floats, xs: Floats, zs: Floats) -> tuple[Any, Floats, Floats, NDArray[np.int64]]:

@@ -14,7 +14,7 @@ __all__ = ["skeleton"]
 Shapes = dict[str, list[Shape]]
 
 #: Of ribs 1 to 12: fall from the head to the front end (mm), angle where the bone ends (shares of pi), narrowing.
-_FALL = (38, 56, 70, 80, 87, 92, 94, 92, 84, 70, 46, 24)
+_FALL = (44, 66, 85, 98, 108, 114, 116, 112, 102, 84, 54, 28)
 _END = (0.80, 0.81, 0.81, 0.80, 0.78, 0.75, 0.71, 0.66, 0.60, 0.54, 0.40, 0.28)
 _NARROW = (0.72, 0.88, 0.97, 1, 1, 1, 1, 1, 1, 1, 1, 1)
 #: Height of the joints of ribs 1 to 7 at the sternum.
@@ -79,14 +79,14 @@ def _vertebra(frame: Frame, shapes: Shapes, top: float, tall: float, level: int)
     upper, lower = float(frame.spine_y(top)), float(frame.spine_y(top - tall))
     body = np.array([(0, upper, top), (0, lower, top - tall)])
     shapes["bone"].append(tube(body, wide, (0, 1, 0), deep))
-    inset = np.array([(0, 0, -1.3), (0, 0, 1.3)])
-    shapes["marrow"].append(tube(body + inset, wide - 1.1, (0, 1, 0), deep - 1.1))
+    inset = np.array([(0, 0, -0.8), (0, 0, 0.8)])
+    shapes["marrow"].append(tube(body + inset, wide - 0.8, (0, 1, 0), deep - 0.8))
     gap = np.array([(0, lower, top - tall + 0.1), (0, lower, top - tall - 6)])
     shapes["disc"].append(tube(gap, wide - 0.5, (0, 1, 0), deep - 0.5))
     y, z = (upper + lower) / 2, top - 0.4 * tall
     for side in (-1, 1):
         pedicle = [(side * (wide - 5), y + deep - 3, z + 2), (side * (wide - 4.5), y + deep + 12, z + 1)]
-        _hollow(shapes, pedicle, 4.6, (1, 0, 0), 3.4, 0.6)
+        shapes["marrow"].append(tube(pedicle, 4.6, (1, 0, 0), 3.4))
         lamina = [(side * (wide - 4), y + deep + 11, z), (side * 2, y + deep + 25, z - 5)]
         shapes["bone"].append(tube(lamina, 7.0, (0.3 * side, 1, 0), 2.6))
         if level >= -1:
@@ -94,7 +94,7 @@ def _vertebra(frame: Frame, shapes: Shapes, top: float, tall: float, level: int)
             _hollow(shapes, [(side * (wide - 5), y + deep + 11, z), tip], 4.3)
     drop = 12 if 3 <= level <= 9 else 6
     spinous = [(0, y + deep + 22, z - 4), (0, y + deep + 36, z - 4 - drop)]
-    _hollow(shapes, spinous, 5.5, (1, 0, 0), 2.6)
+    _hollow(shapes, spinous, 5.5, (1, 0, 0), 2.6, 0.5)
 
 
 def rib_line(frame: Frame, side: int, number: int, top: float, points: int = 34) -> Floats:
@@ -159,7 +159,7 @@ def _shoulder(frame: Frame, shapes: Shapes, side: int, arms: bool) -> None:
         (172, 0, 130),
     )
     clavicle[:, 1] = front + np.array([0, -3, -4, 4, 20, 38, 48, 50])
-    _hollow(shapes, clavicle, np.array([8.5, 6.8, 5.8, 5.6, 5.8, 6.3, 6.8]), (0, 0, 1), 5.2, 1.5)
+    _hollow(shapes, clavicle, np.array([9.5, 7.6, 6.6, 6.4, 6.4, 6.8, 7.2]), (0, 0, 1), 6.0, 1.9)
     upper, lower, joint = place((112, 88, 112), (127, 78, 2), (166, 44, 106))
     shapes["bone"].append(_plate(upper, lower, joint, 1.3))
     _hollow(shapes, [lower, joint], 4.6, shell=1.6)

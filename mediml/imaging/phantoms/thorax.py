@@ -5,7 +5,7 @@ stomach's gas and the spleen lie on the left, the liver on the right.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -17,7 +17,7 @@ from mediml.imaging.phantoms.implants import FIRST_LABEL, Builder
 from mediml.imaging.phantoms.materials import CT_KEV, TISSUES, tissue_attenuation
 from mediml.imaging.phantoms.organs import abdomen, back_muscles, great_vessels, heart, mediastinum, trachea, trees
 from mediml.imaging.phantoms.rays import Layer, Stretches, resolve
-from mediml.imaging.phantoms.shapes import Floats, Region, Shape, clip_below_plane, ellipsoid, tube
+from mediml.imaging.phantoms.shapes import Floats, Region, Shape, Tubes, clip_below_plane, ellipsoid, merged, tube
 from mediml.imaging.phantoms.skeleton import skeleton
 
 __all__ = ["LABELS", "Thorax", "make_thorax"]
@@ -129,16 +129,20 @@ def make_thorax(
     anatomy = draw_anatomy(np.random.default_rng([seed, index, 0]), sex, age_years, heart_scale)
     frame = Frame(anatomy)
     bare = {pose: _layers(frame, pose == "upright") for pose in ("upright", "supine")}
-    obstacles = [s for layer in bare["supine"] if layer.label not in _LUNG and layer.label > 4 for s in layer.shapes]
+    obstacles = _obstacles(frame, bare["supine"])
     cloud = _cloud(frame, obstacles)
     filled = trees(frame, cloud)
     layers = {pose: [_with_trees(layer, filled) for layer in bare[pose]] for pose in bare}
+    bare = {pose: [replace(each, shapes=merged(each.shapes)) for each in bare[pose]] for pose in bare}
     builder = Builder(frame, bare, layers, obstacles, cloud, _LUNG)
     truth = tuple(
         builder.add(request, FIRST_LABEL + k, np.random.default_rng([seed, index, 1, k]))
         for k, request in enumerate(findings)
     )
-    return Thorax(anatomy, truth, tuple(layers["upright"]), tuple(layers["supine"]))
+    upright, supine = (
+        tuple(replace(each, shapes=merged(each.shapes)) for each in layers[pose]) for pose in ("upright", "supine")
+    )
+    return Thorax(anatomy, truth, upright, supine)
 
 
 def _layers(frame: Frame, upright: bool) -> list[Layer]:
@@ -204,6 +208,15 @@ def _fissures(frame: Frame) -> list[Shape]:
     (oblique, at), (level, height) = frame.fissures().values()
     right = clip_below_plane((1, 0, 0), 0)
     return [sheet(oblique, at), sheet(level, height) & right & clip_below_plane(-oblique, -at)]
+
+
+def _obstacles(frame: Frame, layers: Sequence[Layer]) -> list[Shape]:
+    """What takes room from the lungs; of the bones, what comes near them."""
+    names = ("diaphragm", "mediastinum", "heart", "great vessels", "trachea wall", "bone", "cartilage")
+    shapes = [s for layer in layers if layer.label in {LABELS[name] for name in names} for s in layer.shapes]
+    shapes += back_muscles(frame)
+    lungs = frame.lungs()
+    return [s for s in shapes if not isinstance(s, Tubes) or lungs.contains(np.concatenate([s.starts, s.ends])).any()]
 
 
 def _cloud(frame: Frame, obstacles: Sequence[Shape]) -> dict[str, Floats]:

@@ -29,8 +29,8 @@ def forward_projection(image: ArrayLike, angles: ArrayLike, step_mm: float = 1.0
 
         p(theta, s) = integral of f along the ray
 
-    sampled where the ray crosses each row (or each column, whichever it crosses more steeply), with linear interpolation
-    between the two neighbours and the distance between crossings as weight.
+    sampled where the ray crosses each row (or each column, whichever it crosses more steeply), with linear
+    interpolation between the two neighbours and the distance between crossings as weight.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def forward_projection(image: ArrayLike, angles: ArrayLike, step_mm: float = 1.0
     stack = pixels[None] if single else pixels
     if stack.ndim != 3 or stack.shape[1] != stack.shape[2] or stack.size == 0:
         raise ValueError(
-            f"forward_projection: image expects shape (n, n) or (slices, n, n) of at least one pixel, got {pixels.shape}"
+            f"forward_projection: image expects shape (n, n) or (slices, n, n), at least one pixel, got {pixels.shape}"
         )
     if not step_mm > 0:
         raise ValueError(f"forward_projection: step_mm expects a positive number, got {step_mm}")
@@ -92,7 +92,7 @@ def ramp_filter(bins: int, step_mm: float, kernel: str = "standard") -> Floats:
 
         h(0) = 1 / (4 t²),   h(k) = -1 / (pi k t)² for odd k,   0 for even k;       t = step_mm
 
-    transformed (so that the mean is right, unlike with |f| itself), times a Hann window.
+    transformed (so that the mean is right, unlike with |f| itself), times a Hann window. ``step_mm`` times it is |f|.
 
     References
     ----------
@@ -225,7 +225,7 @@ def _spread(
     single: bool,
 ) -> NDArray[np.float32]:
     """Sum over the views of the lines, interpolated linearly at each pixel's offset; `lines` has a border of zeros."""
-    views, width, count = lines.shape
+    _, width, count = lines.shape
     axis = (np.arange(size) - (size - 1) / 2) * (pixel_mm / step_mm)
     total = np.zeros((size * size, count), np.float32)
     for view, angle in enumerate(theta):

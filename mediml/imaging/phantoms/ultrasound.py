@@ -26,6 +26,9 @@ _VIEWS = {
     "uniform": ("convex", 120.0),
 }
 
+#: DICOM terms.
+_BODY_PARTS = {"liver": "LIVER", "kidney": "KIDNEY", "superficial": "BREAST"}
+
 
 @dataclass(frozen=True, eq=False)
 class Ultrasound:
@@ -156,7 +159,7 @@ def ultrasound(
     rf = beams.receive(rf, attenuation, noise_db, rng)
     envelope = beams.envelope(rf)
     grey = log_compress(envelope, dynamic_range_db, 10 ** (0.5 * dynamic_range_db / 20))  # parenchyma is mid-grey
-    return _picture(beams, scene, labels, envelope, grey, shape, finding, dynamic_range_db, array)
+    return _picture(beams, scene, labels, envelope, grey, shape, organ, finding, dynamic_range_db, array)
 
 
 def _paint(scene: Scene, x: NDArray[Any], z: NDArray[Any]) -> tuple[NDArray[Any], ...]:
@@ -217,6 +220,7 @@ def _picture(
     envelope: NDArray[np.float32],
     grey: NDArray[Any],
     shape: tuple[int, int],
+    organ: str,
     finding: str | None,
     dynamic_range_db: float,
     array: Probe,
@@ -255,7 +259,7 @@ def _picture(
         spacing_mm=(pixel, pixel),
         spacing_at="patient",
         padding=~inside,
-        facts={"body_part": {"liver": "LIVER", "kidney": "KIDNEY"}.get(names[0], ""), "burned_in": "NO"},
+        facts={"body_part": _BODY_PARTS.get(organ, ""), "burned_in": "NO"},
     )
     centre = scene.finding_centre_mm
     contrast = None

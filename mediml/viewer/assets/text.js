@@ -33,13 +33,17 @@ function tell({ table, account, doubts }) {
   document.getElementById("doubts-section").hidden = doubts.length === 0;
 }
 
-/** The list of labels, with how much there is of each. */
-function tellLabels(labels, word) {
+/** The list of labels, with how much there is of each; `show(label, visible)` when one is ticked. */
+function tellLabels(labels, hidden, word, show) {
   const lines = labels.map(({ label, colour, voxels, ml }) => {
-    const size = ml === null ? word("label_size", { voxels }) : word("label_size_mm3", { voxels, volume: formatted(ml, 3) });
+    const size =
+      ml === null ? word("label_size", { voxels }) : word("label_size_mm3", { voxels, volume: formatted(ml, 3) });
     const swatch = element("i");
     swatch.style.background = colour;
-    return element("li", {}, swatch, element("span", { textContent: word("label_line", { label }) }), element("span", { textContent: size }));
+    const tick = element("input", { type: "checkbox", checked: !hidden.has(label) });
+    tick.addEventListener("change", () => show(label, tick.checked));
+    const name = element("label", {}, tick, swatch, element("span", { textContent: word("label_line", { label }) }));
+    return element("li", {}, name, element("span", { textContent: size }));
   });
   document.getElementById("labels").replaceChildren(...lines);
 }

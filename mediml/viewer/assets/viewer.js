@@ -16,11 +16,8 @@ class Viewer {
     this.smooth = true;
     this.opacity = 0.45;
     this.playing = null;
-    this.labelColours = new Uint32Array(256);
-    for (const { label, colour } of scene.labels ?? []) {
-      const parts = [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
-      this.labelColours[label] = packedColour(...parts, 255);
-    }
+    this.hiddenLabels = new Set();
+    this.colourLabels();
   }
 
   async start() {
@@ -84,7 +81,7 @@ class Viewer {
     byId("language").value = language;
     translate(this.texts.words);
     tell(this.texts);
-    if (this.scene.labels) tellLabels(this.scene.labels, (key, values) => this.word(key, values));
+    this.nameLabels();
     this.nameViews();
     for (const pane of this.panes) this.nameSlices(pane);
     this.showPlaying();
@@ -136,6 +133,7 @@ class Viewer {
     pane.number = element("output");
     pane.bar = element("div", { className: "slices" }, pane.name_);
     if (pane.count > 1) pane.bar.append(pane.slider, pane.number, pane.play);
+    pane.bar.hidden = this.panes.length === 1 && pane.count === 1;
     if (this.panes.length === 3) {
       pane.enlarge = element("button", { type: "button", textContent: "⤢" });
       pane.enlarge.dataset.label = "enlarge";
@@ -177,7 +175,7 @@ class Viewer {
     this.setView(this.views[0].view);
   }
 
-  /** What can be chosen: the file's own views first, as the file orders them, then presets, then the full range. */
+  /** What can be chosen: the file's own views first, as the file orders them, then the full range, then presets. */
   prepareViews() {
     const { scene, voxels } = this;
     const across = voxels.high - voxels.low;
@@ -189,11 +187,11 @@ class Viewer {
         ? { view, key: "file_table", values: { number: number + 1, entries: view.entries.length } }
         : { view, key: "file_window", values: { center: formatted(view.center), width: formatted(view.width), name: view.explanation } },
     );
+    this.views.push({ view: full, key: "full_range", values: {} });
     for (const [name, preset] of Object.entries(scene.presets)) {
       const values = { center: formatted(preset.center), width: formatted(preset.width) };
       this.views.push({ view: { kind: "window", ...preset }, key: `preset_${name}`, values });
     }
-    this.views.push({ view: full, key: "full_range", values: {} });
   }
 
   nameViews() {
@@ -448,6 +446,29 @@ class Viewer {
     else if (event.key.toLowerCase() === "i" && !this.voxels.colour) this.invert();
     else return;
     event.preventDefault();
+  }
+
+  /** Colour of each label in the overlay; 0, which is transparent, for none and for hidden ones. */
+  colourLabels() {
+    this.labelColours = new Uint32Array(256);
+    for (const { label, colour } of this.scene.labels ?? []) {
+      const parts = [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
+      if (!this.hiddenLabels.has(label)) this.labelColours[label] = packedColour(...parts, 255);
+    }
+  }
+
+  showLabel(label, visible) {
+    if (visible) this.hiddenLabels.delete(label);
+    else this.hiddenLabels.add(label);
+    this.colourLabels();
+    this.stale();
+    this.redraw();
+  }
+
+  nameLabels() {
+    if (!this.scene.labels) return;
+    const [word, show] = [(key, values) => this.word(key, values), (label, visible) => this.showLabel(label, visible)];
+    tellLabels(this.scene.labels, this.hiddenLabels, word, show);
   }
 
   /** One pixel on, by keys; the pixel gets the cross-hair. */
