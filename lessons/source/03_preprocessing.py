@@ -83,7 +83,7 @@ assert white[spot].all()
 # %%
 alt = ("A slice of the phantom brain without noise, with noise, and the place of the spot.",
        "体模脑的一层：无噪声、有噪声，以及斑点的位置。")  # fmt: skip
-show_images({"truth": truth_with, r"$\sigma = 50$": noisy_with, "spot": spot}, alt)
+show_images({"truth": truth_with, r"$\sigma = 50$": noisy_with, "spot": spot}, alt, size=1.6)
 alike = im.estimate_noise(noisy_with), im.estimate_noise(noisy_with, brain)
 print(f"noise estimated over the whole slice {alike[0]:.0f}, in the brain {alike[1]:.0f}, put in: 50")
 assert abs(alike[1] - 50) < 4 and alike[0] < 47
@@ -209,7 +209,7 @@ cut = np.s_[72:142, 46:116]
 panels = {"truth": truth_with, r"$\sigma = 50$": noisy_with} | cleaned
 alt = ("Part of the brain: truth, noise, and seven filters; non-local means looks best, and its spot is faint.",
        "脑的局部：真值、噪声图像和七种滤波结果；非局部均值最好看，斑点却最淡。")  # fmt: skip
-show_images({name: picture[cut] for name, picture in panels.items()}, alt, columns=5, limits=(300, 900), size=1.7)
+show_images({name: picture[cut] for name, picture in panels.items()}, alt, columns=5, limits=(300, 900), size=1.5)
 assert len(panels) == 9
 
 # %% [markdown] tags=["en"]
@@ -252,11 +252,11 @@ row = edge[:1]
 print((row + (row - im.mean_filter(row, (1, 3)))).tolist()[0])
 once = im.unsharp_mask(field, sigma=1.5, amount=1.0)
 print(f"noise: 1.00, sharpened {once.std():.2f}, twice {im.unsharp_mask(once, 1.5, 1.0).std():.2f}")
-film = im.read_image(packaged_file("chest_xray")).display()[500:1000:2, 350:850:2]
+film = im.read_image(packaged_file("chest_xray")).display()[500:980:4, 350:830:4]
 panels = {"$x$": film, "$a = 1$": im.unsharp_mask(film, 2.0, 1.0), "$a = 4$": im.unsharp_mask(film, 2.0, 4.0)}
 alt = ("Part of the chest film, sharpened, and sharpened too much: halos along ribs and vessels.",
        "胸片局部、适度锐化、过度锐化：肋骨与血管旁出现晕环。")  # fmt: skip
-show_images(panels, alt, limits=(0.2, 1), size=2.6)
+show_images(panels, alt, limits=(0.2, 1), size=1.7)
 assert im.unsharp_mask(once, 1.5, 1.0).std() > 3 > once.std() > 1.5
 
 # %% [markdown] tags=["en"]
@@ -283,17 +283,17 @@ assert im.unsharp_mask(once, 1.5, 1.0).std() > 3 > once.std() > 1.5
 # 灰度成了名次，HU 没有了。
 
 # %%
-whole = im.read_image(packaged_file("chest_xray")).display()[::8, ::8]
+whole = im.read_image(packaged_file("chest_xray")).display()[::12, ::12]
 panels = {
     "$x$": whole,
     r"$\gamma = 2$": im.gamma(whole, 2.0),
     "$F(x)$": im.equalise_histogram(whole),
-    "CLAHE": im.clahe(whole, 32),
+    "CLAHE": im.clahe(whole, 24),
 }
 alt = ("The chest film: as it is, with gamma 2, equalised, and with CLAHE.", "胸片：原图、伽马 2、均衡化、CLAHE。")
-show_images(panels, alt, limits=(0, 1))
-order = np.argsort(whole.ravel()[::37])
-kept = {name: bool((np.diff(p.ravel()[::37][order]) >= -1e-6).all()) for name, p in panels.items()}
+show_images(panels, alt, limits=(0, 1), size=1.4)
+order = np.argsort(whole.ravel()[::17])
+kept = {name: bool((np.diff(p.ravel()[::17][order]) >= -1e-6).all()) for name, p in panels.items()}
 print("brighter stays brighter everywhere:", kept)
 assert kept[r"$\gamma = 2$"] and kept["$F(x)$"] and not kept["CLAHE"]
 
@@ -417,7 +417,7 @@ alt = (
     "亮度不均的图像、校正后的图像、求得的场、真实的场。",
 )
 panels = {"$x$": x / 1000, r"$x / \hat b$": corrected / 1000, r"$\hat b$": field * brain, "$b$": real_field * brain}
-show_images(panels, alt, limits=(0, 1.5))
+show_images(panels, alt, limits=(0, 1.5), size=1.4)
 assert field[brain].min() > 0
 
 # %% [markdown] tags=["en"]
@@ -482,7 +482,8 @@ assert 2 in naive and 2 not in right
 
 # %%
 thorax = phantoms.make_thorax(4, 0, [phantoms.Nodule(diameter_mm=24, side="right")])
-scan = phantoms.chest_ct(thorax, seed=4, size=112, slices=24, range_mm=(-66.0, 6.0), method="direct")
+height = round(thorax.findings[0].centre_mm[2])  # of the nodule, in mm
+scan = phantoms.chest_ct(thorax, seed=4, size=112, slices=24, range_mm=(height - 36, height + 36), method="direct")
 body = im.body_mask(scan.volume.values, -500, opening_mm=4, spacing_mm=scan.volume.spacing_mm)
 box = im.bounding_box(body, margin=2)
 share = replace(scan.volume, values=scan.fraction(scan.findings[0].label), views=())  # of each voxel, the nodule's
@@ -511,22 +512,39 @@ bend = im.PairedAugmentation(elastic_mm=4, smoothness_mm=20, noise=30, fill=0.0)
 made = bend(x, brain, np.random.default_rng(2), spacing_mm=(1.25, 1.25))
 alt = ("A slice and its mask before and after being turned, bent and made noisy together.",
        "切片与掩膜：一同旋转、弯曲、加噪之前与之后。")  # fmt: skip
-show_images({"$x$": x, "mask": brain, "$x'$": made.image, "mask'": made.mask}, alt)
+show_images({"$x$": x, "mask": brain, "$x'$": made.image, "mask'": made.mask}, alt, size=1.5)
 assert made.mask.dtype == bool and 0.8 < made.mask.sum() / brain.sum() < 1.25
 
 # %% [markdown] tags=["en"]
 # ## 9 Everything on everything
 #
-# Each operation on each modality where it makes sense, before and after. Not every pair is a good idea: look for the
-# halos, the noise, and the grey that no longer means anything.
+# Each operation on each modality where it makes sense, before and after; in the corner what a filter changed, blue less
+# and red more. Not every pair is a good idea: look for the halos, the noise, and the grey that no longer means anything.
+#
+# ![Seven noise filters on five modalities, before and after](../../docs/images/gallery.noise.jpg)
+# ![Sharpening and edges on five modalities](../../docs/images/gallery.edges.jpg)
+# ![Window, gamma, equalisation and CLAHE on five modalities](../../docs/images/gallery.contrast.jpg)
+# ![Normalisation with histograms on five modalities](../../docs/images/gallery.normalisation.jpg)
+# ![Body mask, crop, resampling and movement on five modalities](../../docs/images/gallery.geometry.jpg)
+# ![Bias field correction where it makes sense](../../docs/images/gallery.field.jpg)
+#
+# The X-ray is real, the others are phantoms. [`mediml/plots/gallery.py`](../../mediml/plots/gallery.py) draws them:
+# `python -c "from mediml.plots.gallery import write_gallery; write_gallery('gallery')"`.
 
 # %% [markdown] tags=["zh"]
 # ## 9 全部操作，全部模态
 #
-# 每种操作用到说得通的每种模态上，处理前后对照。并非每一对都是好主意：找找晕环、噪声，还有那些已经失去含义的灰度。
-
-# %%
-GALLERY
+# 每种操作用到说得通的每种模态上，处理前后对照；角上是滤波器改动了什么，蓝色为减少，红色为增加。并非每一对都是好主意：
+# 找找晕环、噪声，还有那些已经失去含义的灰度。
+#
+# ![五种模态上的七种去噪滤波，处理前后](../../docs/images/gallery.noise.jpg) ![五种模态上的锐化与边缘
+# ](../../docs/images/gallery.edges.jpg) ![五种模态上的窗、伽马、均衡化与
+# CLAHE](../../docs/images/gallery.contrast.jpg) ![五种模态上的归一化及直方图
+# ](../../docs/images/gallery.normalisation.jpg) ![五种模态上的身体掩膜、裁剪、重采样与移动
+# ](../../docs/images/gallery.geometry.jpg) ![说得通之处的偏置场校正](../../docs/images/gallery.field.jpg)
+#
+# X 光片是真实的，其余是体模。图由 [`mediml/plots/gallery.py`](../../mediml/plots/gallery.py) 画出：
+# `python -c "from mediml.plots.gallery import write_gallery; write_gallery('gallery')"`。
 
 # %% [markdown] tags=["en"]
 # ## 10 Eight naive pipelines, and how to catch them
