@@ -209,7 +209,7 @@ cut = np.s_[72:142, 46:116]
 panels = {"truth": truth_with, r"$\sigma = 50$": noisy_with} | cleaned
 alt = ("Part of the brain: truth, noise, and seven filters; non-local means looks best, and its spot is faint.",
        "脑的局部：真值、噪声图像和七种滤波结果；非局部均值最好看，斑点却最淡。")  # fmt: skip
-show_images({name: picture[cut] for name, picture in panels.items()}, alt, columns=5, limits=(300, 900), size=1.5)
+show_images({name: picture[cut] for name, picture in panels.items()}, alt, columns=5, limits=(300, 900), size=1.7)
 assert len(panels) == 9
 
 # %% [markdown] tags=["en"]
@@ -529,8 +529,9 @@ assert made.mask.dtype == bool and 0.8 < made.mask.sum() / brain.sum() < 1.25
 # ![Body mask, crop, resampling and movement on five modalities](../../docs/images/gallery.geometry.jpg)
 # ![Bias field correction where it makes sense](../../docs/images/gallery.field.jpg)
 #
-# The X-ray is real, the others are phantoms. [`mediml/plots/gallery.py`](../../mediml/plots/gallery.py) draws them:
-# `python -c "from mediml.plots.gallery import write_gallery; write_gallery('gallery')"`.
+# The X-ray is real, with noise added, for its own is hardly visible; the others are phantoms.
+# [`mediml/plots/gallery.py`](../../mediml/plots/gallery.py) draws them: `python -c "from mediml.plots.gallery import
+# write_gallery; write_gallery('gallery')"`.
 
 # %% [markdown] tags=["zh"]
 # ## 9 全部操作，全部模态
@@ -544,7 +545,8 @@ assert made.mask.dtype == bool and 0.8 < made.mask.sum() / brain.sum() < 1.25
 # ](../../docs/images/gallery.normalisation.jpg) ![五种模态上的身体掩膜、裁剪、重采样与移动
 # ](../../docs/images/gallery.geometry.jpg) ![说得通之处的偏置场校正](../../docs/images/gallery.field.jpg)
 #
-# X 光片是真实的，其余是体模。图由 [`mediml/plots/gallery.py`](../../mediml/plots/gallery.py) 画出：
+# X 光片是真实的，另外加了噪声（它自身的噪声几乎看不出）；其余是体模。图由
+# [`mediml/plots/gallery.py`](../../mediml/plots/gallery.py) 画出：
 # `python -c "from mediml.plots.gallery import write_gallery; write_gallery('gallery')"`。
 
 # %% [markdown] tags=["en"]
