@@ -306,7 +306,8 @@ def test_units_that_only_the_pixels_tell(scanner):
 def test_whole_numbers_and_floats_are_no_one_volume(tmp_path, build_dataset):
     for k in range(2):
         dataset = build_dataset(np.ones((2, 2), np.uint32), SeriesInstanceUID="1.2", PixelSpacing=["1", "1"],
-                                ImagePositionPatient=["0", "0", str(k)], ImageOrientationPatient=text(AXIAL))  # fmt: skip
+                                ImagePositionPatient=["0", "0", str(k)], ImageOrientationPatient=text(AXIAL),
+                                )  # fmt: skip
         if k == 1:
             del dataset.PixelData
             dataset.FloatPixelData = np.ones((2, 2), np.float32).tobytes()
@@ -587,6 +588,8 @@ def test_a_shifted_plane_keeps_its_padding(scanner):
         [[1, 0], [2, 0]],
         [[2, 0]],
     ]
+    lowest = volume.values[~volume.padding].min()  # what was measured, not the scanner's own filling
+    assert (volume.values[volume.padding] == lowest).all() and lowest > -2000 * SLOPE + INTERCEPT
     check_places(volume)
 
 
