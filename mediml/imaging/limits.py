@@ -40,7 +40,7 @@ MAX_INFLATED_BYTES = 256 * 2**20
 MAX_ITEMS = 100_000
 
 #: Reads of the parser: one to three for each element. An ordinary file needs some hundreds.
-MAX_READS = 800_000
+MAX_READS = 500_000
 
 
 def read_bytes(path: str | os.PathLike[str], error: type[ImageError]) -> bytes:

@@ -112,7 +112,7 @@ def image_to_message(image: Image) -> tuple[dict[str, Any], list[NDArray[Any]]]:
     def packed(array: NDArray[Any] | None) -> Any:
         if array is None:
             return None
-        arrays.append(array)
+        arrays.append(array.astype(array.dtype.newbyteorder("="), copy=False))
         return {"dtype": array.dtype.name, "shape": array.shape}
 
     head = {name: getattr(image, name) for name in _PLAIN}

@@ -128,6 +128,10 @@ def test_identifiers_follow_from_words():
         ({"values": np.full((5, 7), np.nan)}, "finite numbers"),
         ({"modality": "picture"}, "modality expects one of CR, CT"),
         ({"padding": np.eye(5, 7, dtype=bool)}, "padding expects one stored value"),
+        (
+            {"stored": np.ones((5, 7), np.int16), "values": np.ones((5, 7)), "padding": np.eye(5, 7) > 0},
+            "no other pixel",
+        ),
         ({"views": (WindowView(1, 2), WindowView(1, 2, "SIGMOID"))}, "windows of one function"),
     ],
 )
