@@ -188,7 +188,7 @@ def test_jpeg_2000_of_either_colours(compressed):
 @pytest.mark.parametrize("stream_signed", [False, True])
 def test_a_stream_of_the_other_sign_has_the_same_bits(compressed, bits, header_signed, stream_signed):
     half = 1 << (bits - 1)
-    signed = np.array([[-half, -1, 0], [1, 5, half - 1]] * 16)
+    signed = np.tile([[-half, -1, 0], [1, 5, half - 1]], (32, 16))
     wide = "16" if bits > 8 else "8"
     pixels = (signed if stream_signed else signed % (2 * half)).astype(("int" if stream_signed else "uint") + wide)
     path = compressed(
