@@ -76,6 +76,15 @@ def test_tables_of_signed_pixels_in_other_encodings(write, build_dataset, lut, s
     assert read_image(write(dataset=dataset)).values.tolist() == [[10, 30], [40, 40]]
 
 
+def test_a_first_value_that_was_written_as_unsigned(write, lut):
+    # 65,534 in VR US has the bits of -2, and the pixels are signed.
+    stored = np.array([[-2, 0], [1, 9]], np.int16)
+    item = lut([4, 65534, 16], [10, 20, 30, 40])
+    assert read_image(write(stored, ModalityLUTSequence=[item])).values.tolist() == [[10, 30], [40, 40]]
+    shown = read_image(write(stored, VOILUTSequence=[lut([4, 65534, 8], [0, 51, 102, 255])])).display()
+    np.testing.assert_allclose(shown, [[0, 0.4], [1, 1]], atol=1e-6)
+
+
 def test_a_table_of_bytes_and_one_of_65536_entries(write, lut):
     narrow = lut([4, 0, 8], [])
     narrow.LUTData = bytes([1, 2, 3, 255])
