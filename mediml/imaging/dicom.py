@@ -243,6 +243,16 @@ def _how_shown(alternatives: tuple[WindowView | LookupView, ...]) -> Step:
     return Step("view_window", {**vars(first), "count": count})
 
 
+def _renew_lock() -> None:
+    """In a forked child: the thread that held it was not copied."""
+    global _quiet
+    _quiet = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
+
+
 @contextmanager
 def silent_pydicom() -> Iterator[None]:
     """pydicom's warnings quote values of the file, which may name a person: neither shown nor logged."""
