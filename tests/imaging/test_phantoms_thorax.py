@@ -236,9 +236,9 @@ def test_fluid_climbs_the_wall():
 def test_air_gathers_at_the_top():
     thorax = make_thorax(11, 3, [Pneumothorax("right", 350)])
     finding = thorax.findings[0]
-    assert finding.volume_mm3 == pytest.approx(350_000, rel=0.03) and finding.side == "right"
+    assert finding.volume_mm3 == pytest.approx(350_000, rel=0.01) and finding.side == "right"
     (up, standing), (down, lying) = (moments(thorax, finding.label, pose, 2.0) for pose in ("upright", "supine"))
-    assert up == pytest.approx(350_000, rel=0.04) and down == pytest.approx(350_000, rel=0.04)
+    assert up == pytest.approx(350_000, rel=0.02) and down == pytest.approx(350_000, rel=0.02)
     assert standing[2] > lying[2] + 15 and lying[1] < standing[1] - 15
 
 

@@ -78,7 +78,7 @@ class Opacity:
 class Effusion:
     """Fluid in the pleural space: with a meniscus that climbs the wall when upright, in the back when lying.
 
-    The volume is met to 1 %, that of a `Pneumothorax` to 3 %; the `Finding` says what it came to. `volume_ml` from 20
+    The volume is met to 1 %; the `Finding` says what it came to. `volume_ml` from 20
     to 5000; `side` as in `Nodule`.
     """
 
