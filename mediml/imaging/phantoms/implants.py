@@ -38,12 +38,12 @@ _TRIES = 400
 
 @dataclass(frozen=True, eq=False)
 class Builder:
-    """Adds findings to `layers`; `bare` is the chest without the branches in its lungs, which is quicker to search."""
+    """Adds findings to `layers`, and fluid and air to `obstacles`; `bare` is the chest without the branches in its lungs, which is quicker to search."""
 
     frame: Frame
     bare: dict[str, list[Layer]]
     layers: dict[str, list[Layer]]
-    obstacles: Sequence[Shape]
+    obstacles: list[Shape]
     cloud: dict[str, Floats]
     lung_labels: tuple[int, ...]
 
@@ -131,6 +131,7 @@ class Builder:
             layers.append(Layer(label, _FLUID if fluid else _AIR, tuple(filled(parameter)), host))
             for layer in layers:
                 self._insert(layer, "airway", poses=(pose,))
+            self.obstacles.extend(filled(parameter))
         volume, place = self._measure(label, "upright", 1.5)
         kind, tissue = ("effusion", _FLUID) if fluid else ("pneumothorax", _AIR)
         return Finding(kind, label, side, "", place, volume, None, tissue.hu)
