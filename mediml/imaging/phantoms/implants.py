@@ -38,7 +38,10 @@ _TRIES = 400
 
 @dataclass(frozen=True, eq=False)
 class Builder:
-    """Adds findings to `layers`, and fluid and air to `obstacles`; `bare` is the chest without the branches in its lungs, which is quicker to search."""
+    """Adds findings to `layers`, and fluid and air to `obstacles`.
+
+    `bare` is the chest without the branches in its lungs, which is quicker to search.
+    """
 
     frame: Frame
     bare: dict[str, list[Layer]]

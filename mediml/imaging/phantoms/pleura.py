@@ -55,7 +55,10 @@ def _half(side: int) -> Region:
 def _along_the_wall(
     frame: Frame, lungs: Region, thickness: Callable[[Floats], Floats], tops: Region | None = None
 ) -> list[Region]:
-    """What lies within `thickness(z)` of the wall, or above `tops`: behind, and in front; all where that leaves nothing inside."""
+    """What lies within `thickness(z)` of the wall, or above `tops`: behind, and in front.
+
+    Rays on which that leaves nothing inside are in it as a whole.
+    """
 
     def inner(x: Floats, z: Floats) -> tuple[Floats, Floats]:
         x, z = np.broadcast_arrays(x, z)
