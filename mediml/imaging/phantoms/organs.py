@@ -5,7 +5,7 @@ import numpy as np
 from mediml.imaging.phantoms.anatomy import Frame
 from mediml.imaging.phantoms.shapes import Ellipsoids, Floats, Region, Shape, Tubes, clip_below_plane, ellipsoid, tube
 
-__all__ = ["abdomen", "great_vessels", "heart", "mediastinum", "trachea", "trees"]
+__all__ = ["abdomen", "back_muscles", "great_vessels", "heart", "mediastinum", "partition", "trachea", "trees"]
 
 _SMALLEST_RADIUS = 0.35
 
@@ -65,7 +65,7 @@ def trachea(frame: Frame) -> tuple[list[Shape], list[Shape]]:
 
 
 def mediastinum(frame: Frame) -> list[Shape]:
-    """The fat between the lungs, and their thin partition in front."""
+    """The fat between the lungs."""
     sx, sy, sz = frame.scale
     heights = np.array([-160, -40, 20, 60, 100, 140]) * sz
     widths = np.array([24, 24, 30, 26, 23, 28]) * sx
@@ -75,11 +75,18 @@ def mediastinum(frame: Frame) -> list[Shape]:
         half = 46 * sy * rest**0.5
         return 8 * sy - half, 8 * sy + half
 
-    def partition(x: Floats, z: Floats) -> tuple[Floats, Floats]:
-        near = np.abs(x - 3 * sx) < 3.5 + np.maximum(-60 * sz - z, 0)  # widens to the fat pads beside the heart
+    return [Region(core)]
+
+
+def partition(frame: Frame) -> list[Shape]:
+    """The thin wall between the lungs in front, which widens to the fat pads beside the heart."""
+    sx, _, sz = frame.scale
+
+    def interval(x: Floats, z: Floats) -> tuple[Floats, Floats]:
+        near = np.abs(x - 3 * sx) < 3.5 + np.clip(-60 * sz - z, 0, 36) * 0.45
         return np.where(near, frame.front(z), np.inf), np.where(near, 0.0, -np.inf)
 
-    return [Region(core), Region(partition)]
+    return [Region(interval) & frame.cavity()]
 
 
 def back_muscles(frame: Frame) -> list[Shape]:

@@ -15,7 +15,16 @@ from mediml.imaging.phantoms.anatomy import Anatomy, Frame, draw_anatomy
 from mediml.imaging.phantoms.findings import Effusion, Finding, Pneumothorax, Request
 from mediml.imaging.phantoms.implants import FIRST_LABEL, Builder
 from mediml.imaging.phantoms.materials import CT_KEV, TISSUES, tissue_attenuation
-from mediml.imaging.phantoms.organs import abdomen, back_muscles, great_vessels, heart, mediastinum, trachea, trees
+from mediml.imaging.phantoms.organs import (
+    abdomen,
+    back_muscles,
+    great_vessels,
+    heart,
+    mediastinum,
+    partition,
+    trachea,
+    trees,
+)
 from mediml.imaging.phantoms.rays import Layer, Stretches, resolve
 from mediml.imaging.phantoms.shapes import Floats, Region, Shape, Tubes, clip_below_plane, ellipsoid, merged, tube
 from mediml.imaging.phantoms.skeleton import skeleton
@@ -167,6 +176,8 @@ def _layers(frame: Frame, upright: bool) -> list[Layer]:
     layers = [_layer(name, shapes[name]) for name in TISSUES if name != "air"]
     at = [layer.label for layer in layers].index(LABELS["mediastinum"])
     layers.insert(at, Layer(LABELS["muscle"], TISSUES["muscle"], tuple(back_muscles(frame))))
+    at = [layer.label for layer in layers].index(LABELS["diaphragm"])  # which hides it below the lungs
+    layers.insert(at, Layer(LABELS["mediastinum"], TISSUES["mediastinum"], tuple(partition(frame))))
     return layers
 
 
