@@ -83,8 +83,10 @@ def partition(frame: Frame) -> list[Shape]:
     sx, _, sz = frame.scale
 
     def interval(x: Floats, z: Floats) -> tuple[Floats, Floats]:
-        near = np.abs(x - 3 * sx) < 3.5 + np.clip(-60 * sz - z, 0, 36) * 0.45
-        return np.where(near, frame.front(z), np.inf), np.where(near, 0.0, -np.inf)
+        away = np.maximum(np.abs(x - 3 * sx) - 3.5, 0)
+        front = frame.front(z)
+        share = away / np.clip(-60 * sz - z, 1e-3, 25)  # a wedge: see back_muscles
+        return front, np.where(share < 1, front * share, front)
 
     return [Region(interval) & frame.cavity()]
 
