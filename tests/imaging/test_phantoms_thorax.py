@@ -234,12 +234,11 @@ def test_an_effusion_has_its_volume_in_both_poses(side, volume_ml):
 
 def test_a_nodule_keeps_clear_of_fluid_and_air():
     requests = [Nodule(24, "right"), Effusion("right", 600), Pneumothorax("right", 400)]
-    for index in range(2):
-        thorax = make_thorax(12, index, requests)
-        for pose in ("upright", "supine"):
-            volume, place = moments(thorax, thorax.findings[0].label, pose, 1.0, thorax.findings[0].centre_mm)
-            assert volume == pytest.approx(np.pi * 24**3 / 6, rel=0.02)
-            np.testing.assert_allclose(place, thorax.findings[0].centre_mm, atol=0.3)
+    thorax = make_thorax(12, 1, requests)
+    for pose in ("upright", "supine"):
+        volume, place = moments(thorax, thorax.findings[0].label, pose, 1.0, thorax.findings[0].centre_mm)
+        assert volume == pytest.approx(np.pi * 24**3 / 6, rel=0.02)
+        np.testing.assert_allclose(place, thorax.findings[0].centre_mm, atol=0.3)
     assert [finding.kind for finding in thorax.findings] == ["nodule", "effusion", "pneumothorax"]
 
 
