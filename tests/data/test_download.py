@@ -164,6 +164,14 @@ def test_parts_that_make_a_wrong_file_are_fetched_once_more(server, file, tmp_pa
     assert (tmp_path / "set.npz").read_bytes() == CONTENT
 
 
+def test_a_file_that_changes_while_it_comes(server, file, tmp_path):
+    server.etag = None
+    server.behaviour = [lambda handler, content: server.dropping(100_000)(handler, OTHER)]
+    get(file, tmp_path)
+    assert [("Range" in request.headers) for request in server.requests] == [False, True, False]
+    assert (tmp_path / "set.npz").read_bytes() == CONTENT
+
+
 def test_a_weak_tag_is_no_condition(server, file, tmp_path):
     server.etag = 'W/"v1"'
     server.behaviour = [server.dropping(100_000)]
@@ -223,8 +231,9 @@ def test_a_server_that_says_too_little(server, file, tmp_path):
 def test_a_known_size_is_kept_to(server, file, tmp_path):
     get(file, tmp_path, bytes=300_000)
     (tmp_path / "set.npz").unlink()
-    with pytest.raises(DownloadError, match="the server's file has 300000 bytes, expected 299999"):
-        get(file, tmp_path, bytes=299_999)
+    for size in (299_999, 300_001):
+        with pytest.raises(DownloadError, match=f"the server's file has 300000 bytes, expected {size}"):
+            get(file, tmp_path, bytes=size)
     assert names(tmp_path) == []
 
 
@@ -246,6 +255,12 @@ def test_a_server_that_falls_silent(server, file, tmp_path):
     got = get(file, tmp_path)
     assert any("nothing came for 0.3 s" in line for line in got.lines)
     assert "Range" in server.requests[1].headers and (tmp_path / "set.npz").read_bytes() == CONTENT
+
+
+def test_a_connection_that_is_kept_open_is_not_waited_for(server, file, tmp_path):
+    server.behaviour = [server.stalling(300_000, 1.0)]
+    got = get(file, tmp_path)
+    assert len(server.requests) == 1 and not any("nothing came" in line for line in got.lines)
 
 
 def test_a_server_that_is_not_there(file, tmp_path, server):
@@ -276,8 +291,9 @@ def test_a_range_behind_the_end(server, file, tmp_path):
         (tmp_path / "set.npz.part").write_bytes(content)
         note = {"url": file.urls[0], "etag": '"v1"', "modified": None, "total": None}
         (tmp_path / "set.npz.part.json").write_text(json.dumps(note))
-        get(file, tmp_path)
+        got = get(file, tmp_path)
         assert len(server.requests) == requests and (tmp_path / "set.npz").read_bytes() == CONTENT
+        assert any("the server has no such range" in line for line in got.lines) == (requests == 2)
         (tmp_path / "set.npz").unlink()
 
 
