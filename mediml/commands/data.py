@@ -1,74 +1,111 @@
-"""``mediml data``: the catalogue, checks of a data file, the synthetic set as a file, downloads."""
+"""``mediml data``: the catalogue, downloads, what lies on the disk, and generated sets."""
 
 import argparse
+import sys
 from pathlib import Path
 
-SUMMARY = "list, check, fetch or generate data sets"
+SUMMARY = "list, describe, fetch, verify or make data sets"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    actions.add_parser("list", help="the data sets of the catalogue, with licence and purpose")
-    check = actions.add_parser("check", help="read a data file in MedMNIST's format and say what is in it")
-    check.add_argument("file", type=Path, metavar="FILE.npz")
-    fetch = actions.add_parser("fetch", help="download a data set of the catalogue and check its hash")
-    fetch.add_argument("name")
-    fetch.add_argument("--out", type=Path, default=Path("data"), metavar="DIR", help="folder for the file (data)")
-    synthetic = actions.add_parser("synthetic", help="write a generated chest-X-ray-like set in MedMNIST's format")
-    synthetic.add_argument("--out", type=Path, required=True, metavar="FILE.npz")
-    synthetic.add_argument("--train", type=int, default=1200, help="training images (1200)")
-    synthetic.add_argument("--val", type=int, default=300, help="validation images (300)")
-    synthetic.add_argument("--test", type=int, default=600, help="test images (600)")
-    synthetic.add_argument("--size", type=int, default=28, help="height and width in pixels (28)")
-    synthetic.add_argument("--seed", type=int, default=0)
+    listing = actions.add_parser("list", help="the data sets, with size, licence and how to get them")
+    listing.add_argument("--modality", metavar="M", help="only of one modality, such as CT, MR, CR or US")
+    listing.add_argument("--packaged", action="store_true", help="only what installed packages bring with them")
+    info = actions.add_parser("info", help="all that is known about a data set, or what is in a file of MedMNIST's")
+    info.add_argument("what", metavar="NAME|FILE.npz")
+    _add_fetch(actions.add_parser("fetch", help="show licence and size of a data set, download it after a yes"))
+    verify = actions.add_parser("verify", help="compare what is on the disk with the catalogue's hashes")
+    verify.add_argument("names", nargs="*", metavar="NAME", help="data sets (all that are there)")
+    verify.add_argument("--out", type=Path, metavar="DIR", help="folder of the downloads ($MEDIML_DATA_DIR, or data)")
+    make = actions.add_parser("make", help="write a generated data set; an interrupted one is gone on with")
+    make.add_argument("name", metavar="NAME", help="see mediml data list")
+    make.add_argument("--out", type=Path, required=True, metavar="DIR", help="an empty folder, or a part of this set")
+    make.add_argument("--count", type=int, metavar="N", help="number of images or cases (the set's own)")
+    make.add_argument("--seed", type=int, default=0, metavar="S", help="other seeds, other images (0)")
+
+
+def _add_fetch(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME")
+    parser.add_argument("--size", type=int, metavar="N", help="height in pixels of a set that comes in several sizes")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for the data ($MEDIML_DATA_DIR, or data)")
+    parser.add_argument("--yes", action="store_true", help="agree to the licence without being asked")
+    parser.add_argument("--offline", action="store_true", help="download nothing; MEDIML_OFFLINE=1 does the same")
+    parser.add_argument("--keep-archive", action="store_true", help="keep an archive after it was unpacked")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    return {"list": _list, "check": _check, "fetch": _fetch, "synthetic": _synthetic}[arguments.action](arguments)
+    actions = {"list": _list, "info": _info, "fetch": _fetch, "verify": _verify, "make": _make}
+    return actions[arguments.action](arguments)
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    from mediml.data.catalog import catalog
+    from mediml.commands._data.texts import table
 
-    for name, entry in catalog().items():
-        origin = f"comes with {entry['package']}" if "package" in entry else f"mediml data fetch {name}"
-        print(f"{name}\n    {entry['title']}\n    for: {entry['task']}\n    {entry['licence']}; {origin}")
+    print(table(arguments.modality, arguments.packaged))
     return 0
 
 
-def _check(arguments: argparse.Namespace) -> int:
-    import numpy as np
+def _info(arguments: argparse.Namespace) -> int:
+    from mediml.commands._data.texts import described, described_file
 
-    from mediml.data.images import SPLITS
-    from mediml.data.medmnist import load
-
-    data = load(arguments.file)
-    height, width = data.image_size
-    print(f"{data.name}: {height} × {width} pixels, {data.channels} channel{'s' * (data.channels > 1)}")
-    for split in SPLITS:
-        part = getattr(data, split)
-        counts = np.bincount(part.labels, minlength=len(data.classes))
-        described = ", ".join(f"{name} {count}" for name, count in zip(data.classes, counts))
-        print(f"  {split:5s} {len(part):6d} images: {described}")
-    for pair, count in data.shared.items():
-        print(f"  warning: {count} images of {pair.split('/')[1]} stand in {pair.split('/')[0]}, too")
-    print(f"  sha256 {data.sha256}\n  content {data.content_sha256()}")
+    is_file = arguments.what.endswith(".npz") or Path(arguments.what).is_file()
+    print(described_file(Path(arguments.what)) if is_file else described(arguments.what))
     return 0
 
 
 def _fetch(arguments: argparse.Namespace) -> int:
-    from mediml.data.fetch import fetch
+    from mediml.commands._data.texts import planned
+    from mediml.data.fetch import fetch, is_offline, plan
 
-    print(f"ready: {fetch(arguments.name, arguments.out, print)}")
+    what = plan(arguments.name, arguments.out, arguments.size)
+    if what.missing and not (arguments.offline or is_offline()):
+        print(f"{planned(what)}\n", file=sys.stderr)
+        if not (arguments.yes or _agreed()):
+            print("nothing was downloaded", file=sys.stderr)
+            return 1
+    place = fetch(
+        arguments.name,
+        arguments.out,
+        arguments.size,
+        lambda line: print(line, file=sys.stderr),
+        bar=True,
+        keep_archive=arguments.keep_archive,
+        offline=arguments.offline,
+    )
+    print(f"ready: {place}")
     return 0
 
 
-def _synthetic(arguments: argparse.Namespace) -> int:
-    from mediml.data.medmnist import save
-    from mediml.data.synthetic import chest_xray_data
+def _agreed() -> bool:
+    if not sys.stdin.isatty():
+        raise ValueError("fetch: nobody is there to agree to the licence; run again with --yes to agree beforehand")
+    print("Download it under these terms? [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
-    if not arguments.out.parent.is_dir():
-        raise ValueError(f"--out: the folder {arguments.out.parent} does not exist; make it first")
-    save(arguments.out, chest_xray_data(arguments.train, arguments.val, arguments.test, arguments.size, arguments.seed))
-    print(f"written: {arguments.out}; train with: mediml train cnn --data {arguments.out}")
+
+def _verify(arguments: argparse.Namespace) -> int:
+    from mediml.data.inventory import RIGHT, WRONG, check
+
+    states = []
+    for found in check(arguments.names, arguments.out):
+        states.append(found.state)
+        print(f"{found.state:8s} {found.name}: {found.place}{f' ({found.detail})' * bool(found.detail)}")
+    print(f"{states.count(RIGHT)} of {len(states)} right, {states.count(WRONG)} wrong")
+    return 1 if WRONG in states or (arguments.names and states.count(RIGHT) < len(states)) else 0
+
+
+def _make(arguments: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from mediml.data.make import make
+
+    with tqdm(desc=arguments.name, unit="case", disable=None) as line:
+
+        def progress(done: int, total: int) -> None:
+            line.total = total
+            line.update(done - line.n)
+
+        folder = make(arguments.name, arguments.out, arguments.count, arguments.seed, progress)
+    print(f"written: {folder}")
     return 0

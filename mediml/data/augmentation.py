@@ -3,6 +3,9 @@
 A radiograph of the same chest, taken again, would be turned, moved, nearer, lighter or darker. A network that sees
 such changes learns to pass over them. What is not like another exposure of a patient is left out: a mirrored chest has
 its heart on the wrong side.
+
+This is for batches of small images with one class each, while a network is trained. An image that has a mask, a spacing
+in millimetres or a side goes through `mediml.imaging.PairedAugmentation`, one at a time.
 """
 
 from dataclasses import dataclass

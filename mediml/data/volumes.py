@@ -5,7 +5,6 @@ front, column from left to right. Each volume is scaled by itself to mean 0 and 
 intensities of MR have no unit.
 """
 
-import importlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,12 +16,12 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import gaussian_filter
 
 from mediml.data.medmnist import DataError
+from mediml.imaging import ImageError, read_nifti, reorient
 
 __all__ = ["LabelledVolume", "VolumeData", "generated_volumes", "load_volumes", "stack", "unpad"]
 
 CLASSES = ("background", "anterior", "posterior")
 _FOLDERS = (("images", "labels"), ("imagesTr", "labelsTr"))
-_MAX_VOXELS = 2**27
 
 Shape = tuple[int, int, int]
 
@@ -169,35 +168,22 @@ def _scaled(image: NDArray[Any]) -> NDArray[np.float32]:
     return ((values - values.mean()) / (values.std() or 1.0)).astype(np.float32)
 
 
-def _nibabel() -> Any:
-    try:
-        return importlib.import_module("nibabel")
-    except ImportError:
-        raise ImportError('reading NIfTI files needs nibabel; run: pip install "mediml[nifti]"') from None
-
-
 def _read(image_path: Path, label_path: Path) -> LabelledVolume:
-    nibabel, name = _nibabel(), image_path.name.removesuffix(".nii.gz")
-    loaded = []
+    name, loaded = image_path.name.removesuffix(".nii.gz"), []
     for path in (image_path, label_path):
+        if not path.is_file():
+            raise DataError(f"{name}: {path.parent.name}/ holds no file of this name")
         try:
-            file = nibabel.as_closest_canonical(nibabel.load(path))
-            if len(file.shape) != 3 or not 0 < np.prod(file.shape, dtype=float) <= _MAX_VOXELS:
-                raise DataError(f"{name}: expected three axes and at most {_MAX_VOXELS} voxels, got {file.shape}")
-            loaded.append((file, np.asarray(file.dataobj).transpose(2, 1, 0)))
-        except DataError:
-            raise
-        except FileNotFoundError:
-            raise DataError(f"{name}: {path.parent.name}/ holds no file of this name") from None
-        except Exception as problem:  # a damaged file may make the reader raise anything
-            raise DataError(f"{name}: not a readable NIfTI file ({type(problem).__name__}); fetch it again") from None
-    (file, image), (mask, label) = loaded
-    if image.shape != label.shape or not np.allclose(file.affine, mask.affine, atol=1e-3):
-        raise DataError(f"{name}: image and label expect one grid, got {image.shape} and {label.shape}, or other axes")
-    if not np.isfinite(image).all() or not np.isin(label, range(len(CLASSES))).all():
-        raise DataError(f"{name}: expected finite values and labels from 0 to {len(CLASSES) - 1}")
-    column, row, plane = (float(size) for size in file.header.get_zooms()[:3])
-    return LabelledVolume(name, _scaled(image), np.ascontiguousarray(label, np.int64), (plane, row, column))
+            loaded.append(reorient(read_nifti(path), "HAR"))
+        except ImageError as problem:
+            raise DataError(f"{name}: not a readable NIfTI file in {path.parent.name}/: {problem}") from None
+    image, mask = loaded
+    label = mask.values
+    if image.shape != mask.shape or not np.allclose(image.affine, mask.affine, atol=1e-3):
+        raise DataError(f"{name}: image and label expect one grid, got {image.shape} and {mask.shape}, or other axes")
+    if not np.isin(label, range(len(CLASSES))).all():
+        raise DataError(f"{name}: expected labels from 0 to {len(CLASSES) - 1}")
+    return LabelledVolume(name, _scaled(image.values), np.ascontiguousarray(label, np.int64), image.spacing_mm)
 
 
 def _generate(source: np.random.Generator, size: Shape, name: str) -> LabelledVolume:

@@ -17,28 +17,39 @@ from contextlib import contextmanager
 from io import BytesIO
 from typing import Any
 
-import numpy as np
 import pydicom
 from numpy.typing import NDArray
-from pydicom.dataset import Dataset
-from pydicom.encaps import generate_frames
+from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.filereader import read_dataset
-from pydicom.pixels import apply_color_lut, pixel_array
-from pydicom.uid import UID, AllTransferSyntaxes, DeflatedExplicitVRLittleEndian
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
+from mediml.imaging import worker
+from mediml.imaging.codecs import Decoded, decode, needs_worker
+from mediml.imaging.colour import to_rgb
 from mediml.imaging.grey import is_inverted, modality_values, padding, views
-from mediml.imaging.header import Header, tag_name
+from mediml.imaging.header import Header, refusing, tag_name
 from mediml.imaging.image import DicomError, Image, LookupView, Step, WindowView
-from mediml.imaging.limits import check_inflated_size, check_pixel_count, codestream_size, read_bytes
+from mediml.imaging.limits import MAX_ITEMS, BoundedReader, inflate, read_bytes
+from mediml.imaging.pixels import GREY, PixelDescription, describe, encoded_frame, frame_count
 from mediml.imaging.terms import MODALITIES, facts, spacing, vector
 
-__all__ = ["DicomError", "is_dicom", "parse", "read_image", "silent_pydicom"]
+__all__ = [
+    "DicomError",
+    "is_dicom",
+    "only_our_errors",
+    "parse",
+    "read_content",
+    "read_dataset_image",
+    "read_image",
+    "silent_pydicom",
+]
 
-GREY = ("MONOCHROME1", "MONOCHROME2")
-COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT", "PALETTE COLOR")
+#: Said of what no other message names: a fault of this package, which `tests/imaging/fuzz.py` looks for.
+UNFORESEEN = "the file is damaged in a way that was not foreseen; export the file again"
 
 _PREAMBLE = 128
-_quiet = threading.Lock()
+_LOGGERS = ("pydicom", "PIL", "openjpeg", "pylibjpeg")
+_quiet = threading.RLock()
 
 
 def is_dicom(head: bytes) -> bool:
@@ -46,7 +57,7 @@ def is_dicom(head: bytes) -> bool:
     return head[_PREAMBLE : _PREAMBLE + 4] == b"DICM"
 
 
-def read_image(path: str | os.PathLike[str], frame: int | None = None) -> Image:
+def read_image(path: str | os.PathLike[str], frame: int | None = None, *, isolated: bool = False) -> Image:
     """Read one picture from a DICOM file.
 
     Parameters
@@ -54,6 +65,9 @@ def read_image(path: str | os.PathLike[str], frame: int | None = None) -> Image:
     path : path-like
     frame : int, optional
         Which frame of a multi-frame object, from 0. Such an object is refused without it.
+    isolated : bool
+        Parse and decode in a process of its own, with limits of time and memory: for files of unknown origin. What
+        only an unsafe decoder reads (JPEG lossless) is decoded there in any case.
 
     Returns
     -------
@@ -63,17 +77,59 @@ def read_image(path: str | os.PathLike[str], frame: int | None = None) -> Image:
     ------
     DicomError
         If the file is no DICOM file, holds no pixels, asks for too many, lacks an attribute, contradicts itself or is
-        compressed in a way for which no decoder is installed. The message holds neither the file's name nor any of
-        its values that could identify a person.
+        compressed in a way for which no decoder is installed; if the process that decodes it died, or took more time or
+        memory than it may. The message holds neither the file's name nor any of its values that could identify a
+        person.
+
+    See Also
+    --------
+    mediml.imaging.worker : the process, its limits, and what they are where the system has none.
     """
-    content = read_bytes(path, DicomError)
-    with silent_pydicom():
+    read = worker.read_isolated if isolated else read_content
+    return read(read_bytes(path, DicomError), frame)  # not kept here, where it would be held beside the data set
+
+
+def read_content(content: bytes, frame: int | None = None) -> Image:
+    """`read_image` of a file's content, in this process."""
+    with only_our_errors():
         dataset = parse(content)
+        del content
+        return read_dataset_image(dataset, frame)
+
+
+def read_dataset_image(dataset: Dataset, frame: int | None = None) -> Image:
+    """One picture of a data set that `parse` gave: what `read_image` does once the file is read.
+
+    It may be called within `silent_pydicom` and without. Raises `DicomError` as `read_image` does.
+    """
+    with only_our_errors():
         frame = _choose_frame(dataset, frame)
         header = Header(dataset, frame)
-        photometric, encoding = _check_pixel_description(dataset, header)
-        stored = _decode(dataset, header, frame, encoding)
-        return _build(dataset, header, stored, photometric, frame)
+        doubts: list[Step] = []
+        described = describe(dataset, header)
+        data = encoded_frame(dataset, described, frame, doubts)
+        decoded = (
+            worker.decode_isolated(data, described) if needs_worker(data, described) else decode(data, described, frame)
+        )
+        return _build(header, described, decoded, frame, doubts)
+
+
+@contextmanager
+def only_our_errors() -> Iterator[None]:
+    """Let out nothing but errors of this package, and nothing of the file with them."""
+    reason = ""
+    try:
+        with silent_pydicom():
+            yield
+    except DicomError as error:
+        error.__context__ = None  # the error beneath quotes what the file says
+        raise
+    except MemoryError:
+        reason = "there is not enough memory to read this file"
+    except Exception:
+        reason = UNFORESEEN
+    if reason:  # raised out here, it has no context
+        raise DicomError(reason)
 
 
 def parse(content: bytes) -> Dataset:
@@ -83,32 +139,41 @@ def parse(content: bytes) -> Dataset:
             "the file does not begin as a DICOM file does ('DICM' at byte 128); "
             "PNG and JPEG are read by mediml.imaging.read_picture"
         )
-    try:
-        _check_deflation(content)
-        dataset = pydicom.dcmread(BytesIO(content))
+    _check_items(content)
+    with silent_pydicom(), refusing("the data set is damaged or cut short; export the file again"):
+        meta = read_dataset(
+            BoundedReader(content[_PREAMBLE + 4 :], DicomError),
+            False,
+            True,
+            stop_when=lambda tag, _vr, _length: tag.group != 2,
+        )
+        if meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
+            return _parse_deflated(content, meta)
+        dataset = pydicom.dcmread(BoundedReader(content, DicomError))
         len(dataset)
-    except DicomError:
-        raise
-    except Exception:  # a damaged file may make the parser raise anything, with its values in the text
-        raise DicomError("the data set is damaged or cut short; export the file again") from None
+        dataset.buffer = None  # nothing is read later, and it holds the file
     return dataset
 
 
-def _check_deflation(content: bytes) -> None:
-    """Measure a deflated data set before the parser inflates it as a whole."""
-    meta = read_dataset(
-        BytesIO(content[_PREAMBLE + 4 :]), False, True, stop_when=lambda tag, _vr, _length: tag.group != 2
-    )
-    if meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
-        start = _PREAMBLE + 4 + 12 + int(meta.FileMetaInformationGroupLength)
-        check_inflated_size(content[start:], DicomError)
+def _check_items(content: bytes) -> None:
+    """Bound how many data sets the sequences become, by their items' tags in either order of bytes."""
+    if content.count(b"\xfe\xff\x00\xe0") + content.count(b"\xff\xfe\xe0\x00") > MAX_ITEMS:
+        raise DicomError(f"the sequences of the data set have more than {MAX_ITEMS} items, more than are read")
+
+
+def _parse_deflated(content: bytes, meta: Dataset) -> Dataset:
+    """Everything behind the file's meta information is one stream of raw DEFLATE (PS3.5, A.5)."""
+    start = _PREAMBLE + 4 + 12 + int(meta.FileMetaInformationGroupLength)
+    inflated = inflate(content[start:], DicomError)
+    _check_items(inflated)
+    dataset = read_dataset(BoundedReader(inflated, DicomError), False, True)
+    whole = FileDataset(BytesIO(), dataset, content[:_PREAMBLE], FileMetaDataset(meta), False, True)
+    whole.set_original_encoding(False, True, dataset.original_character_set)
+    return whole
 
 
 def _choose_frame(dataset: Dataset, frame: int | None) -> int:
-    header = Header(dataset)
-    frames = header.integer("NumberOfFrames", default=1)
-    if frames < 1:
-        raise DicomError(f"{tag_name('NumberOfFrames')} expects at least 1, got {frames}")
+    frames = frame_count(Header.of_file(dataset))
     if frame is None:
         if frames > 1:
             raise DicomError(
@@ -121,87 +186,10 @@ def _choose_frame(dataset: Dataset, frame: int | None) -> int:
     return frame
 
 
-def _check_pixel_description(dataset: Dataset, header: Header) -> tuple[str, UID]:
-    """Refuse what cannot be decoded rightly, before anything is allocated. Photometric interpretation, encoding."""
-    if "PixelData" not in dataset:
-        for keyword in ("FloatPixelData", "DoubleFloatPixelData"):
-            if keyword in dataset:
-                raise DicomError(f"{tag_name(keyword)}: pixels in floating point are not read")
-        raise DicomError(f"{tag_name('PixelData')} is missing: the file holds no picture; give one that does")
-    check_pixel_count(header.integer("Rows"), header.integer("Columns"), DicomError)
-    encoding = UID(str(getattr(dataset, "file_meta", {}).get("TransferSyntaxUID", "")))
-    if encoding not in AllTransferSyntaxes:
-        raise DicomError(f"{tag_name('TransferSyntaxUID')} is missing or unknown: it says how the pixels are encoded")
-    photometric = str(header.find("PhotometricInterpretation") or "").strip().upper()
-    if photometric not in GREY + COLOUR:
-        raise DicomError(f"{tag_name('PhotometricInterpretation')} is missing or is none of {', '.join(GREY + COLOUR)}")
-    samples = header.integer("SamplesPerPixel", default=1 if photometric in GREY else None)
-    expected = 1 if photometric in (*GREY, "PALETTE COLOR") else 3
-    if samples != expected:
-        raise DicomError(f"{tag_name('SamplesPerPixel')} expects {expected} for {photometric}, got {samples}")
-    allocated, bits = header.integer("BitsAllocated"), header.integer("BitsStored")
-    if allocated not in (1, 8, 16, 32) or not 1 <= bits <= allocated:
-        raise DicomError(
-            f"{tag_name('BitsAllocated')} expects 1, 8, 16 or 32 and {tag_name('BitsStored')} at most that, "
-            f"got {allocated} and {bits}"
-        )
-    high_bit = header.integer("HighBit", default=bits - 1)
-    if high_bit != bits - 1:
-        raise DicomError(f"{tag_name('HighBit')} expects {tag_name('BitsStored')} - 1 = {bits - 1}, got {high_bit}")
-    if header.integer("PixelRepresentation") not in (0, 1):
-        raise DicomError(f"{tag_name('PixelRepresentation')} expects 0 (unsigned) or 1 (signed)")
-    return photometric, encoding
-
-
-def _decode(dataset: Dataset, header: Header, frame: int, encoding: UID) -> NDArray[Any]:
-    shape = (header.integer("Rows"), header.integer("Columns"))
-    if encoding.is_compressed and encoding != DeflatedExplicitVRLittleEndian:
-        _check_codestreams(dataset, header, shape)
-    try:
-        stored = np.asarray(pixel_array(dataset, index=frame))
-    except (NotImplementedError, RuntimeError) as problem:
-        if "missing" in str(problem):
-            raise DicomError(
-                f"no decoder is installed for {encoding.name} ({tag_name('TransferSyntaxUID')}); "
-                f"install mediml[codecs] for JPEG 2000 and JPEG-LS, or have the file exported uncompressed"
-            ) from None
-        raise DicomError(
-            f"{tag_name('PixelData')} cannot be decoded as {encoding.name}; export the file again"
-        ) from None
-    except Exception:  # as in parse
-        raise DicomError(
-            f"{tag_name('PixelData')} is damaged, cut short or not of the size that Rows and Columns say; "
-            f"export the file again"
-        ) from None
-    if stored.shape[:2] != shape:
-        raise DicomError(f"{tag_name('PixelData')} expects {shape} pixels, got {stored.shape[:2]}")
-    return stored
-
-
-def _check_codestreams(dataset: Dataset, header: Header, shape: tuple[int, int]) -> None:
-    """A compressed frame says its own size; a decoder would allocate that, whatever the header says."""
-    frames = header.integer("NumberOfFrames", default=1)
-    try:
-        streams = list(generate_frames(dataset.PixelData, number_of_frames=frames))
-    except Exception:  # as in parse
-        raise DicomError(f"{tag_name('PixelData')}: its frames cannot be told apart; export the file again") from None
-    for stream in streams:
-        size = codestream_size(stream)
-        if size is not None and size != shape:
-            raise DicomError(
-                f"{tag_name('PixelData')} holds a picture of {size[0]} × {size[1]} pixels, "
-                f"{tag_name('Rows')} and {tag_name('Columns')} say {shape[0]} × {shape[1]}"
-            )
-
-
-def _build(dataset: Dataset, header: Header, stored: NDArray[Any], photometric: str, frame: int) -> Image:
-    bits, signed = header.integer("BitsStored"), header.integer("PixelRepresentation") == 1
-    encoding = dataset.file_meta.TransferSyntaxUID.name
-    account = [Step("decoded_signed" if signed else "decoded", {"bits": bits, "encoding": encoding})]
-    frames = header.integer("NumberOfFrames", default=1)
-    if frames > 1:
-        account.append(Step("frame", {"frame": frame + 1, "frames": frames}))
-    doubts: list[Step] = []
+def _build(header: Header, described: PixelDescription, decoded: Decoded, frame: int, doubts: list[Step]) -> Image:
+    account = _first_steps(described, frame)
+    if header.find("RealWorldValueMappingSequence") is not None:
+        doubts.append(Step("real_world_map"))
     common: dict[str, Any] = {
         "modality": header.code("Modality", MODALITIES) or "unknown",
         "facts": facts(header),
@@ -210,28 +198,35 @@ def _build(dataset: Dataset, header: Header, stored: NDArray[Any], photometric: 
         "origin_mm": vector(header, "ImagePositionPatient", 3),
         **spacing(header, doubts),
     }
-    if photometric not in GREY:
-        account.append(Step("colour", {"photometric": photometric}))
-        colour = _to_colour(dataset, stored, photometric)
-        return Image(stored=stored, values=colour, account=tuple(account), doubts=tuple(doubts), **common)
-    values, units = modality_values(header, stored, account)
+    stored = decoded.stored
+    if described.photometric in GREY:
+        common |= _grey(header, described, stored, account, doubts)
+    else:
+        if described.photometric != "RGB":
+            account.append(Step("colour", {"photometric": described.photometric}))
+        common["values"] = to_rgb(header, stored, decoded.photometric, described.bits, doubts)
+    return Image(stored=stored, account=tuple(account), doubts=tuple(doubts), **common)
+
+
+def _first_steps(described: PixelDescription, frame: int) -> list[Step]:
+    kind = "decoded_float" if described.is_float else "decoded_signed" if described.signed else "decoded"
+    account = [Step(kind, {"bits": described.bits, "encoding": described.syntax.name})]
+    if described.frames > 1:
+        account.append(Step("frame", {"frame": frame + 1, "frames": described.frames}))
+    return account
+
+
+def _grey(
+    header: Header, described: PixelDescription, stored: NDArray[Any], account: list[Step], doubts: list[Step]
+) -> dict[str, Any]:
+    values, units = modality_values(header, stored, account, doubts)
     alternatives = views(header)
     account.append(_how_shown(alternatives))
     filled_in = padding(header, stored, account)
-    inverted = is_inverted(header, photometric, doubts)
+    inverted = is_inverted(header, described.photometric, doubts)
     if inverted:
         account.append(Step("inverted"))
-    return Image(
-        stored=stored,
-        values=values,
-        units=units,
-        views=alternatives,
-        inverted=inverted,
-        padding=filled_in,
-        account=tuple(account),
-        doubts=tuple(doubts),
-        **common,
-    )
+    return {"values": values, "units": units, "views": alternatives, "padding": filled_in, "inverted": inverted}
 
 
 def _how_shown(alternatives: tuple[WindowView | LookupView, ...]) -> Step:
@@ -243,27 +238,17 @@ def _how_shown(alternatives: tuple[WindowView | LookupView, ...]) -> Step:
     return Step("view_window", {**vars(first), "count": count})
 
 
-def _to_colour(dataset: Dataset, stored: NDArray[Any], photometric: str) -> NDArray[Any]:
-    """RGB of 0 to 255; pydicom has already turned YBR into RGB."""
-    try:
-        colour = apply_color_lut(stored, dataset) if photometric == "PALETTE COLOR" else stored
-    except Exception:  # as in parse
-        raise DicomError(f"{tag_name('RedPaletteColorLookupTableDescriptor')}: the palette is damaged") from None
-    bits = int(dataset.BitsStored)
-    if photometric == "PALETTE COLOR":  # many 16-bit palettes hold 8-bit entries
-        bits = 8 if colour.max() < 256 else 16
-    return np.asarray(colour[..., :3] * np.float64(255 / (2**bits - 1)), np.float32)
-
-
 @contextmanager
 def silent_pydicom() -> Iterator[None]:
     """pydicom's warnings quote values of the file, which may name a person: neither shown nor logged."""
-    logger = logging.getLogger("pydicom")
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
     with _quiet, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        level = logger.level
-        logger.setLevel(logging.CRITICAL + 1)  # its decoders' loggers inherit the level, but not `disabled`
+        levels = [logger.level for logger in loggers]
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL + 1)  # their children inherit the level, but not `disabled`
         try:
             yield
         finally:
-            logger.setLevel(level)
+            for logger, level in zip(loggers, levels):
+                logger.setLevel(level)

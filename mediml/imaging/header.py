@@ -2,14 +2,25 @@
 
 import math
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from pydicom.datadict import dictionary_description, tag_for_keyword
+from pydicom.charset import default_encoding
+from pydicom.datadict import dictionary_description, dictionary_has_tag, dictionary_VR, tag_for_keyword
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.filereader import read_sequence
 
 from mediml.imaging.image import DicomError
+from mediml.imaging.limits import BoundedReader
 
-__all__ = ["Header", "tag_name"]
+__all__ = ["MAX_VALUE_BYTES", "Header", "refusing", "tag_name"]
+
+#: Of a value that is not binary: room for a table of 65,536 entries in 16 bits.
+MAX_VALUE_BYTES = 2**18
+
+_BINARY = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN", "OB or OW", "US or OW"})
 
 _CODE = re.compile(r"[A-Z0-9_ ]{1,16}")
 _AGE = re.compile(r"(\d{3})([DWMY])")
@@ -22,7 +33,21 @@ def tag_name(keyword: str) -> str:
     tag = tag_for_keyword(keyword)
     if tag is None:
         raise ValueError(f"tag_name: {keyword!r} is not a keyword of the DICOM dictionary")
-    return f"{dictionary_description(tag)} ({tag >> 16:04X},{tag & 0xFFFF:04X})"
+    return f"{dictionary_description(tag)} {_readable(tag)}"
+
+
+@contextmanager
+def refusing(reason: str) -> Iterator[None]:
+    """Turn whatever a parser or a decoder raises on a damaged file, with its values in the text, into a `DicomError`.
+
+    A lack of memory stays what it is: `mediml.imaging.dicom` names it.
+    """
+    try:
+        yield
+    except (DicomError, MemoryError):
+        raise
+    except Exception:
+        raise DicomError(reason) from None
 
 
 class Header:
@@ -32,22 +57,43 @@ class Header:
     then the data set itself (PS3.3, C.7.6.16).
     """
 
-    def __init__(self, dataset: Dataset, frame: int = 0):
+    def __init__(self, dataset: Dataset, frame: int | None = 0):
         self._scopes: list[Dataset] = []
+        if frame is not None:
+            self._add_groups(dataset, frame)
+        self._scopes.append(dataset)
+        #: Of the bytes of binary values.
+        self.is_little_endian = dataset.original_encoding[1] is not False
+
+    @classmethod
+    def of_file(cls, dataset: Dataset) -> "Header":
+        """Without any frame's groups: what decides how many frames there are."""
+        return cls(dataset, None)
+
+    def _add_groups(self, dataset: Dataset, frame: int) -> None:
         for keyword, index in (("PerFrameFunctionalGroupsSequence", frame), ("SharedFunctionalGroupsSequence", 0)):
             groups = self._read(dataset, keyword)
-            if groups is not None and len(groups) > index:
-                self._scopes.extend(_items_of(groups[index]))
-        self._scopes.append(dataset)
+            if groups is None:
+                continue
+            if len(groups) <= index:
+                raise DicomError(f"{tag_name(keyword)} has {len(groups)} items, and none for frame {index}")
+            self._scopes.extend([*self._macros(groups[index]), groups[index]])
 
     @staticmethod
     def _read(dataset: Dataset, keyword: str) -> Any:
         """The value, or None where it is absent or empty."""
-        try:
+        with refusing(f"{tag_name(keyword)} is damaged; export the file again"):
+            _prepare(dataset, keyword)
             value = dataset.get(keyword)
-        except Exception:  # a damaged element may raise anything while it is converted
-            raise DicomError(f"{tag_name(keyword)} is damaged; export the file again") from None
         return None if value is None or (hasattr(value, "__len__") and len(value) == 0) else value
+
+    @staticmethod
+    def _macros(group: Dataset) -> list[Dataset]:
+        """Those of a functional group: the first item of each of its sequences."""
+        with refusing("a functional group of the frame is damaged; export the file again"):
+            for tag in list(group.keys()):
+                _prepare(group, tag)
+            return [element.value[0] for element in group if element.VR == "SQ" and element.value]
 
     def find(self, keyword: str) -> Any:
         """The value of an attribute, or None."""
@@ -89,13 +135,16 @@ class Header:
 
     def code(self, keyword: str, known: frozenset[str] | None = None) -> str:
         """A code string in capitals, ``""`` where absent. With `known`, any other code gives ``"OTHER"``."""
+        codes = self.codes(keyword, known)
+        return codes[0] if codes else ""
+
+    def codes(self, keyword: str, known: frozenset[str] | None = None) -> tuple[str, ...]:
+        """All values of a code string, as `code` gives the first."""
         value = self.find(keyword)
         if value is None:
-            return ""
-        text = str(value if isinstance(value, str) else value[0]).strip().upper()
-        if not _CODE.fullmatch(text) or (known is not None and text not in known):
-            return "OTHER"
-        return text
+            return ()
+        texts = [str(each).strip().upper() for each in ([value] if isinstance(value, (str, bytes)) else value)]
+        return tuple(text if _CODE.fullmatch(text) and (known is None or text in known) else "OTHER" for text in texts)
 
     def age_years(self) -> float | None:
         """Age when the image was made, at most 90: from Patient's Age, else from the dates."""
@@ -111,9 +160,22 @@ class Header:
         return None
 
 
-def _items_of(group: Dataset) -> list[Dataset]:
-    """The macros of a functional group: the first item of each of its sequences."""
-    try:
-        return [element.value[0] for element in group if element.VR == "SQ" and element.value]
-    except Exception:  # as in Header._read
-        raise DicomError("a functional group of the frame is damaged; export the file again") from None
+def _prepare(dataset: Dataset, key: Any) -> None:
+    """Bound what the parser, which converts a value when it is first asked for, would make of it."""
+    raw = dataset.get_item(key) if key in dataset else None
+    if not isinstance(raw, RawDataElement) or not isinstance(raw.value, bytes):
+        return
+    vr, implicit = raw.VR, raw.is_implicit_VR
+    if vr in (None, "UN") and dictionary_has_tag(raw.tag):
+        vr, implicit = dictionary_VR(raw.tag), True  # PS3.5, 6.2.2: what is of VR UN is encoded as implicit VR
+    if vr == "SQ":
+        reader = BoundedReader(raw.value, DicomError)
+        encoding = dataset.original_character_set or default_encoding
+        items = read_sequence(reader, implicit, raw.is_little_endian, len(raw.value), encoding, raw.value_tell)
+        dataset[raw.tag] = DataElement(raw.tag, "SQ", items, raw.value_tell)
+    elif vr not in _BINARY and len(raw.value) > MAX_VALUE_BYTES:
+        raise DicomError(f"the value of {_readable(raw.tag)} has {len(raw.value)} bytes; export the file again")
+
+
+def _readable(tag: int) -> str:
+    return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"

@@ -28,6 +28,7 @@ class PictureError(ImageError):
 STEP_TEXTS = {
     "decoded": "stored values decoded ({bits} bits, unsigned, {encoding})",
     "decoded_signed": "stored values decoded ({bits} bits, signed, {encoding})",
+    "decoded_float": "stored values decoded (floating point, {bits} bits, {encoding})",
     "frame": "frame {frame} of {frames} taken",
     "rescaled": "rescaled: {slope:g} · stored + {intercept:g}",
     "modality_lut": "modality lookup table of {entries} entries applied",
@@ -41,8 +42,32 @@ STEP_TEXTS = {
     "spacing_unusable": "pixel spacing is given but is not positive: the size in millimetres is unknown",
     "spacing_detector": "pixel spacing is that of the detector: bodies are smaller than it says",
     "spacing_missing": "no pixel spacing: the size in millimetres is unknown",
+    "series": "{count} images of one series stacked by their positions, {step:g} mm apart",
+    "multiframe": "{count} frames stacked by their positions, {step:g} mm apart",
+    "files_aside": "{count} files that are no DICOM images left aside",
+    "duplicates_dropped": "{count} images at a position that was already there left out",
+    "planes_filled": "{count} missing planes filled with the lowest value and marked as padding",
+    "untilted": "sheared by {angle:.1f} degrees: planes shifted within themselves onto a rectangular grid (linear)",
+    "rescaled_by_plane": "rescaled, each plane by its own slope: {low:g} to {high:g}",
+    "views_by_plane": "display ranges differ between the planes: those of the middle plane are offered",
+    "spacing_contradiction": "Spacing Between Slices (0018,0088) says {said:g} mm, the positions are {step:g} mm apart",
+    "reoriented": "axes turned from {before} to {after}",
+    "nifti": "NIfTI voxels read, placed by the {form}",
+    "nifti_scaled": "scaled: {slope:g} · stored + {intercept:g}",
+    "nifti_unplaced": "neither qform nor sform: left and right, and the place in the patient, are unknown",
+    "nifti_forms_differ": "qform and sform place the voxels differently: sform taken",
+    "nifti_units_unknown": "no unit of length: millimetres assumed",
+    "not_numbers": "{count} voxels that are no numbers set to the lowest value and marked as padding",
     "polarity_contradiction": "Photometric Interpretation (0028,0004) and Presentation LUT Shape (2050,0020) disagree "
     "about what is white",
+    "rescale_missing": "no rescale in a {modality} image: the unit of its values is unknown",
+    "suv_left_alone": "values in {units}; a standardised uptake value (SUV) is not computed",
+    "not_hounsfield": "a localizer or a multi-energy image without Rescale Type (0028,1054): its values are not HU",
+    "hounsfield_derived": "HU by the standard, in an image that was computed from others",
+    "real_world_map": "a Real World Value Mapping Sequence (0040,9096) is there and is not applied",
+    "excess_bytes": "{count} bytes behind the pixels are not read",
+    "icc_profile": "the colours have an ICC profile, which is not applied",
+    "palette_eight_bits": "the palette says 16 bits and holds no entry above 255: taken for 8 bits",
     "palette": "colour palette resolved",
     "alpha": "transparency dropped; every pixel was opaque",
     "grey_rgb": "three equal colour channels taken as one grey channel",
@@ -71,11 +96,15 @@ class Step:
 
 @dataclass(frozen=True)
 class WindowView:
-    """One window of the file: `center` and `width` in the unit of the values."""
+    """One window of the file: `center` and `width` in the unit of the values.
+
+    `explanation` is what the file calls it, such as ``"LUNG"``, from a closed list; ``""`` where it says nothing.
+    """
 
     center: float
     width: float
     function: str = "LINEAR"
+    explanation: str = ""
 
     def apply(self, values: NDArray[Any]) -> NDArray[Any]:
         return window(values, self.center, self.width, self.function)
@@ -110,7 +139,7 @@ class Image:
     values : ndarray of the same shape, float32 (float64 for files of more than 16 bits)
         Physical values in `units`: stored values through the rescale or the modality lookup table.
     units : str
-        ``"HU"``, another DICOM rescale type, or ``"arbitrary"``.
+        ``"HU"``, another DICOM rescale type, a unit of PET such as ``"BQML"``, ``"GY"`` of doses, or ``"arbitrary"``.
     modality : str
         As in DICOM: ``"CR"``, ``"CT"``, …; ``"picture"`` for PNG and JPEG; ``"unknown"``.
     spacing_mm : tuple of two float or None
@@ -129,7 +158,8 @@ class Image:
         Image Orientation (Patient) and Image Position (Patient), where given.
     facts : mapping of str to str
         Technical attributes from closed lists of terms: ``body_part``, ``view_position``, ``laterality``,
-        ``patient_orientation``, ``lossy``, ``burned_in``; ``""`` where absent. Nothing identifying.
+        ``patient_orientation``, ``lossy``, ``pixel_intensity`` (``"LIN"``, ``"LOG"``, ``"DISP"``), ``burned_in``;
+        ``""`` where absent. Nothing identifying.
     age_years : float or None
         Age at the time of the image, at most 90.
     account : tuple of Step

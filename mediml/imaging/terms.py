@@ -5,7 +5,18 @@ from typing import Any
 from mediml.imaging.header import Header
 from mediml.imaging.image import Step
 
-__all__ = ["BODY_PARTS", "MODALITIES", "RESCALE_TYPES", "VIEW_POSITIONS", "facts", "spacing", "vector"]
+__all__ = [
+    "BODY_PARTS",
+    "IMAGE_TYPES",
+    "MODALITIES",
+    "PET_UNITS",
+    "RESCALE_TYPES",
+    "VIEW_POSITIONS",
+    "WINDOW_EXPLANATIONS",
+    "facts",
+    "spacing",
+    "vector",
+]
 
 
 def _terms(text: str) -> frozenset[str]:
@@ -25,8 +36,23 @@ BODY_PARTS = _terms(
     "BREAST HEART"
 )
 VIEW_POSITIONS = _terms("PA AP LL RL LAT LATERAL RLD LLD RLO LLO DP PD OBL")
+#: Image Type and Frame Type (PS3.3, C.7.6.1.1.2, and the modules of CT, MR and PET).
+IMAGE_TYPES = _terms(
+    "ORIGINAL DERIVED PRIMARY SECONDARY AXIAL LOCALIZER MPR M P R I M_FFE M_SE M_IR P_FFE PHASE ADC DIFFUSION TRACE "
+    "PROJECTION MIP MINIP AVERAGE SUBTRACTION PERFUSION T1 T2 MIXED OTHER NONE DYNAMIC GATED STATIC TOMO RECON "
+    "WHOLE_BODY EMISSION TRANSMISSION VOLUME FAT WATER IN_PHASE OUT_PHASE NORM ND DIS2D DIS3D"
+)
 #: Units of rescaled values (PS3.3, C.11.1.1.2).
 RESCALE_TYPES = _terms("HU US OD MGML Z_EFF ED EDW HU_MOD PCT")
+#: Units of positron emission tomography (PS3.3, C.8.9.1.1.3).
+PET_UNITS = _terms(
+    "CNTS NONE CM2 CM2ML PCNT CPS BQML MGMINML UMOLMINML MLMING MLG 1CM UMOLML PROPCNTS PROPCPS MLMINML MLML GML STDDEV"
+)
+#: What windows are called by scanners; free text otherwise, and not kept.
+WINDOW_EXPLANATIONS = _terms(
+    "NORMAL HARDER SOFTER BONE LUNG BRAIN ABDOMEN MEDIASTINUM LIVER HEAD SPINE ANGIO STROKE WINDOW WINDOW1 WINDOW2 "
+    "WINDOW3 USER DEFAULT ALGO1 ALGO2"
+) | {"SOFT TISSUE"}
 
 
 def spacing(header: Header, doubts: list[Step]) -> dict[str, Any]:
@@ -41,10 +67,22 @@ def spacing(header: Header, doubts: list[Step]) -> dict[str, Any]:
         if place == "detector":
             doubts.append(Step("spacing_detector"))
         return {"spacing_mm": pair, "spacing_at": place, "aspect": pair[0] / pair[1]}
+    if (calibrated := _calibration(header)) is not None:
+        return {"spacing_mm": calibrated, "spacing_at": "patient", "aspect": calibrated[0] / calibrated[1]}
     if not doubts:
         doubts.append(Step("spacing_missing"))
     ratio = header.numbers("PixelAspectRatio")
     return {"aspect": ratio[0] / ratio[1] if len(ratio) == 2 and min(ratio) > 0 else 1.0}
+
+
+def _calibration(header: Header) -> tuple[float, float] | None:
+    """Ultrasound: the spacing of the tissue's region in cm (PS3.3, C.8.5.5), where a file has one such region."""
+    regions = [Header(item) for item in header.find("SequenceOfUltrasoundRegions") or ()]
+    tissue = [region for region in regions if region.number("RegionSpatialFormat") == 1]  # two-dimensional
+    if len(tissue) != 1 or any(tissue[0].number(f"PhysicalUnits{axis}Direction") != 3 for axis in "XY"):
+        return None
+    steps = [abs(tissue[0].number(f"PhysicalDelta{axis}") or 0.0) * 10 for axis in "YX"]
+    return (steps[0], steps[1]) if min(steps) > 0 else None
 
 
 def vector(header: Header, keyword: str, length: int) -> tuple[float, ...] | None:
@@ -65,5 +103,6 @@ def facts(header: Header) -> dict[str, str]:
         "laterality": header.code("Laterality", frozenset("LR")),
         "patient_orientation": "/".join(parts) if known else "",
         "lossy": {"01": "YES", "00": "NO"}.get(header.code("LossyImageCompression"), ""),
+        "pixel_intensity": header.code("PixelIntensityRelationship", frozenset(("LIN", "LOG", "DISP"))),
         "burned_in": header.code("BurnedInAnnotation", frozenset(("YES", "NO"))),
     }

@@ -7,6 +7,7 @@ Taught in lesson 12, LSTM, GRU and language.
 """
 
 import os
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +17,8 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRBigEndian
 from pydicom.waveforms import multiplex_array
 
-from mediml.imaging.dicom import parse, silent_pydicom
-from mediml.imaging.header import Header, tag_name
+from mediml.imaging.dicom import only_our_errors, parse
+from mediml.imaging.header import Header, refusing, tag_name
 from mediml.imaging.image import DicomError
 from mediml.imaging.limits import read_bytes
 
@@ -28,6 +29,11 @@ MAX_SAMPLES = 50_000_000
 
 #: Labels of groups that are told apart; any other is "OTHER", so that no free text gets through.
 _LABELS = frozenset({"RHYTHM", "MEDIAN BEAT"})
+
+#: Names of leads, as PS3.16's context group 3001 has them.
+_LEAD = re.compile(
+    r"(?:Lead )?(?:I{1,3}|-?aV[RLF]|V[1-9]R?|[XYZ]|MCL|CC5|CM5|ES)(?: \((?:Einthoven|augmented voltage, \w+)\))?"
+)
 
 #: Millivolts per unit, by the code of UCUM.
 _MILLIVOLTS = {"uV": 1e-3, "mV": 1.0, "V": 1e3}
@@ -95,7 +101,7 @@ def read_waveform(path: str | os.PathLike[str], group: int | None = None) -> Wav
         neither the file's name nor any of its values that could identify a person.
     """
     content = read_bytes(path, DicomError)
-    with silent_pydicom():
+    with only_our_errors():
         dataset = parse(content)
         index, item = _choose_group(dataset, group)
         header = Header(item)
@@ -189,10 +195,8 @@ def _millivolts_per_unit(channel: Dataset) -> float:
 
 
 def _decode(dataset: Dataset, index: int, raw: bool = False) -> NDArray[Any]:
-    try:
+    with refusing(f"{tag_name('WaveformData')} is damaged or cannot be decoded; export the file again"):
         values = np.asarray(multiplex_array(dataset, index, as_raw=raw))
-    except Exception:  # as in mediml.imaging.dicom: a damaged file may make the decoder raise anything
-        raise DicomError(f"{tag_name('WaveformData')} is damaged or cannot be decoded; export the file again") from None
     return values if raw else values.astype(np.float64)
 
 
@@ -210,7 +214,7 @@ def _padding(item: Dataset, header: Header, dataset: Dataset, index: int) -> NDA
 
 
 def _name(channel: Dataset, place: int) -> str:
-    """The meaning of the channel's coded source: a term such as "Lead II", which names no person."""
+    """The meaning of the channel's coded source, where it is the name of a lead: other text may name a person."""
     source = Header(channel).find("ChannelSourceSequence")
     meaning = "" if source is None else str(Header(source[0]).find("CodeMeaning") or "").strip()
-    return meaning[:64] or f"channel {place + 1}"
+    return meaning if _LEAD.fullmatch(meaning) else f"channel {place + 1}"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mediml.data.images import ImageData, Split
-from mediml.data.medmnist import DataError, load, save
+from mediml.data.medmnist import DataError, load, load_any, save
 
 
 def _arrays(channels=(), seed=0):
@@ -88,13 +88,15 @@ def _changed(key, change):
         (_changed("train_images", lambda x: x[:, 0]), r"train_images expects shape \(N, H, W\)"),
         (_changed("test_images", lambda x: x[:, :3]), "test_images expects images of shape"),
         (_changed("val_images", lambda x: x[:0]), "at least one image"),
-        (_changed("val_labels", lambda x: x[:2]), "one label for each of 3 images"),
+        (_changed("val_labels", lambda x: x[:2]), "one row of labels for each of 3 images"),
         (_changed("val_labels", lambda x: x.astype(np.float64)), "val_labels expects an integer dtype"),
         (_changed("val_labels", lambda x: x.astype(np.int16) - 1), "labels from 0 to 999, got -1 to 0"),
         (_changed("val_labels", lambda x: x + 1), "val_labels holds the label 2, which no training image has"),
         (_changed("train_labels", lambda x: x * 2), "every label from 0 up"),
         (_changed("train_labels", lambda x: x * 0), "at least two of them"),
-        (_changed("train_labels", lambda x: np.repeat(x, 14, 1)), "14 labels per image"),
+        (_changed("train_labels", lambda x: np.repeat(x, 14, 1)), "val_labels expects labels of shape"),
+        (_changed("val_labels", lambda x: x[:0]), "one row of labels for each of 3 images, got shape"),
+        (_changed("val_labels", lambda x: x[:, :, None]), "one row of labels for each of 3 images, got shape"),
         (_changed("train_labels", lambda x: np.array([object()] * 6)), "never loaded"),
     ],
 )
@@ -103,6 +105,67 @@ def test_refusals(tmp_path, break_it, text):
     break_it(arrays)
     with pytest.raises(DataError, match=text):
         load(_write(tmp_path, arrays))
+
+
+def _split_arrays(images, labels):
+    arrays = {}
+    for split, count in (("train", 6), ("val", 3), ("test", 4)):
+        arrays[f"{split}_images"], arrays[f"{split}_labels"] = images(count), labels(count)
+    return arrays
+
+
+def test_several_labels_per_image(tmp_path):
+    rng = np.random.default_rng(1)
+    arrays = _split_arrays(
+        lambda n: rng.integers(0, 256, (n, 5, 4), np.uint8), lambda n: rng.integers(0, 2, (n, 14), np.uint8)
+    )
+    data = load_any(_write(tmp_path, arrays, "chestmnist_64.npz"))
+    assert (data.name, data.kind, data.dimensions) == ("chestmnist", "multi-label", 2)
+    assert len(data.classes) == 14 and data.classes[0] == "atelectasis" and data.classes[13] == "hernia"
+    np.testing.assert_array_equal(data.labels["test"], arrays["test_labels"])
+    assert data.labels["test"].dtype == np.int64
+    with pytest.raises(DataError, match=r"14 labels per image; a classifier expects one per image.*load_any reads"):
+        load(tmp_path / "chestmnist_64.npz")
+    arrays["val_labels"][0, 3] = 2
+    with pytest.raises(DataError, match="val_labels has 14 labels per image and expects 0 and 1"):
+        load_any(_write(tmp_path, arrays))
+
+
+def test_volumes(tmp_path):
+    rng = np.random.default_rng(1)
+    arrays = _split_arrays(lambda n: rng.integers(0, 256, (n, 7, 6, 5), np.uint8), lambda n: np.arange(n)[:, None] % 3)
+    data = load_any(_write(tmp_path, arrays, "fracturemnist3d.npz"))
+    assert (data.kind, data.dimensions, data.classes[0]) == ("multi-class", 3, "buckle rib fracture")
+    np.testing.assert_array_equal(data.images["val"], arrays["val_images"])
+    assert data.images["val"].shape == (3, 7, 6, 5) and data.labels["val"].tolist() == [[0], [1], [2]]
+    with pytest.raises(DataError, match=r"holds volumes; a classifier of pictures expects images \(N, H, W\)"):
+        load(tmp_path / "fracturemnist3d.npz")
+
+
+def test_grades_and_two_classes(tmp_path):
+    arrays = _split_arrays(lambda n: np.zeros((n, 4, 4, 3), np.uint8), lambda n: np.arange(n)[:, None] % 5)
+    data = load_any(_write(tmp_path, arrays, "retinamnist.npz"))
+    assert (data.kind, data.dimensions, data.classes[4]) == ("ordinal", 2, "grade 4")
+    assert load(tmp_path / "retinamnist.npz").classes == data.classes
+    assert load_any(_write(tmp_path, _arrays(), "breastmnist.npz")).kind == "binary"
+
+
+def test_masks_may_shrink_and_too_much_is_not_read(tmp_path):
+    """Shapes of glands are nearly all 0: the published files shrink by more than a hundred."""
+    block = np.zeros((40, 40, 40), np.uint8)
+    block[10:30, 12:25, 15:28] = 255
+    rng = np.random.default_rng(1)
+    arrays = _split_arrays(
+        lambda n: np.stack([np.roll(block, rng.integers(0, 10, 3), (0, 1, 2)) for _ in range(10 * n)]),
+        lambda n: np.arange(10 * n)[:, None] % 2,
+    )
+    path = _write(tmp_path, arrays, "adrenalmnist3d.npz")
+    with zipfile.ZipFile(path) as archive:
+        info = archive.getinfo("train_images.npy")
+    assert info.file_size > 200 * info.compress_size
+    assert load_any(path).images["train"].sum() == arrays["train_images"].sum()
+    with pytest.raises(DataError, match=r"the arrays take 8.3 MB, at most 8.0 MB are read; take a smaller size"):
+        load_any(path, max_bytes=8_000_000)
 
 
 def _with_member(path, key, content):

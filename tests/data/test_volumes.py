@@ -1,12 +1,12 @@
 """Labelled volumes: orientation and scaling by hand, padding undone, generated ones, real ones where present."""
 
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mediml.data import volumes as module
 from mediml.data.medmnist import DataError
 from mediml.data.volumes import generated_volumes, load_volumes, stack, unpad
 
@@ -43,7 +43,7 @@ def test_orientation_scaling_and_split(write):
     np.testing.assert_allclose(data.test[0].image, volume.image, atol=1e-6)  # ten times the intensity
 
 
-def test_refusals_of_files(write, tmp_path, monkeypatch):
+def test_refusals_of_files(write, tmp_path):
     with pytest.raises(DataError, match="expected images/ and labels/"):
         load_volumes(tmp_path)
     folder = write()
@@ -51,8 +51,10 @@ def test_refusals_of_files(write, tmp_path, monkeypatch):
         load_volumes(folder, 3, 1)
     with pytest.raises(DataError, match="v_010: image and label expect one grid"):
         load_volumes(write(label_affine=np.eye(4)), 2, 1)
-    with pytest.raises(DataError, match="v_010: expected finite values and labels from 0 to 2"):
+    with pytest.raises(DataError, match="v_010: expected labels from 0 to 2"):
         load_volumes(write(label=np.full((2, 3, 4), 7, np.uint8)), 2, 1)
+    with pytest.raises(DataError, match="v_010: not a readable NIfTI file in labels/: 1 of 24 voxels are NaN"):
+        load_volumes(write(label=np.where(np.arange(24).reshape(2, 3, 4) == 5, np.float32("nan"), np.float32(0))), 2, 1)
     (folder / "labels" / "v_010.nii.gz").write_bytes(b"nothing")
     with pytest.raises(DataError, match="v_010: not a readable NIfTI file"):
         load_volumes(folder, 2, 1)
@@ -61,13 +63,11 @@ def test_refusals_of_files(write, tmp_path, monkeypatch):
         load_volumes(folder, 2, 1)
 
 
-def test_without_nibabel_the_error_says_what_to_install(monkeypatch):
-    def missing(name):
-        raise ImportError(name)
-
-    monkeypatch.setattr(module.importlib, "import_module", missing)
+def test_without_nibabel_the_error_says_what_to_install(write, monkeypatch):
+    folder = write()
+    monkeypatch.setitem(sys.modules, "nibabel", None)
     with pytest.raises(ImportError, match=r"pip install \"mediml\[nifti\]\""):
-        module._nibabel()
+        load_volumes(folder, 2, 1)
 
 
 def test_padding_is_undone():

@@ -56,3 +56,16 @@ def canary():
 @pytest.fixture
 def build_dataset():
     return build
+
+
+@pytest.fixture
+def lut():
+    """``lut(descriptor, entries)``: the item of a lookup table sequence."""
+
+    def lut(descriptor, data, signed=False):
+        item = Dataset()
+        item.add_new(0x00283002, "SS" if signed else "US", descriptor)
+        item.add_new(0x00283006, "OW", np.asarray(data, "<u2").tobytes())
+        return item
+
+    return lut

@@ -17,7 +17,7 @@ from mediml.imaging.phantoms import (
     spoiled_gradient_echo,
     tissue_constants,
 )
-from mediml.imaging.phantoms.findings import Lump, Tumour
+from mediml.imaging.phantoms.head_findings import Lump, Tumour
 
 SLICE = {"shape": (1, 128, 112), "spacing_mm": (5.0, 1.8, 1.8)}
 

@@ -105,19 +105,16 @@ def test_ctrl_c_says_how_to_go_on(run, tmp_path, capsys, monkeypatch):
 def test_data_commands(tmp_path, capsys):
     assert _run(data_command, "list") == 0
     assert "pneumoniamnist" in capsys.readouterr().out
-    path = tmp_path / "made.npz"
-    assert _run(data_command, "synthetic", "--out", path, "--train", 30, "--val", 10, "--test", 10, "--seed", 5) == 0
-    assert _run(data_command, "check", path) == 0
+    assert _run(data_command, "make", "chest-xray", "--out", tmp_path / "made", "--count", 70, "--seed", 5) == 0
+    assert _run(data_command, "info", tmp_path / "made" / "chest-xray.npz") == 0
     printed = capsys.readouterr().out
-    assert "30 images" in printed and chest_xray_data(30, 10, 10, seed=5).content_sha256() in printed
-    with pytest.raises(ValueError, match="does not exist; make it first"):
-        _run(data_command, "synthetic", "--out", tmp_path / "none" / "made.npz")
+    assert "train     40: " in printed and chest_xray_data(40, 10, 20, seed=5).content_sha256() in printed
 
 
-def test_check_warns_of_shared_images(tmp_path, capsys):
+def test_info_warns_of_shared_images(tmp_path, capsys):
     data = chest_xray_data(20, 10, 10)
     data.val.images[0] = data.train.images[3]
     medmnist.save(tmp_path / "leaky.npz", data)
-    _run(data_command, "check", tmp_path / "leaky.npz")
+    _run(data_command, "info", tmp_path / "leaky.npz")
     assert "warning: 1 images of val stand in train, too" in capsys.readouterr().out
     np.testing.assert_array_equal(medmnist.load(tmp_path / "leaky.npz").val.images[0], data.train.images[3])

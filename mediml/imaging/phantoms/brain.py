@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mediml.imaging.phantoms.findings import FINDINGS, Finding, Infarct, Tumour, draw_finding
 from mediml.imaging.phantoms.head import TISSUE_NAMES, Head
+from mediml.imaging.phantoms.head_findings import FINDINGS, Finding, Infarct, Tumour, draw_finding
 
 __all__ = ["BrainAnatomy", "brain_anatomy"]
 

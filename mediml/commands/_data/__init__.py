@@ -1,0 +1,1 @@
+"""What ``mediml data`` prints."""

@@ -1,0 +1,87 @@
+"""``mediml deidentify``: DICOM files without what identifies the patient."""
+
+import argparse
+import os
+import secrets
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+SUMMARY = "write DICOM files without names, dates, texts and private attributes"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", type=Path, metavar="FILE|FOLDER")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the results go")
+    parser.add_argument(
+        "--key",
+        type=Path,
+        metavar="FILE",
+        help="secret that makes the same patient the same in every run; made if it is not there. Without it the secret "
+        "is forgotten at the end",
+    )
+    parser.add_argument(
+        "--blank",
+        action="append",
+        default=[],
+        type=_box,
+        metavar="TOP,BOTTOM,LEFT,RIGHT",
+        help="rectangle of pixels to overwrite in every frame, for text in the picture; may be given several times",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from mediml.imaging.deidentify import deidentify_files
+    from mediml.imaging.pseudonyms import Pseudonyms
+
+    if arguments.key is None and arguments.out.is_dir() and any(arguments.out.iterdir()):
+        raise ValueError("--out: the folder holds something; name an empty one, or the --key it was written with")
+    pseudonyms = Pseudonyms(_key(arguments.key, arguments.out))
+    outcome = deidentify_files(arguments.source, arguments.out, pseudonyms, arguments.blank, _progress())
+    for reason, count in Counter(reason for _, reason in outcome.refused).most_common():
+        numbers = [number for number, said in outcome.refused if said == reason]
+        named = ", ".join(map(str, numbers[:10])) + (", …" if count > 10 else "")
+        print(f"refused, file {named} in the order of their paths: {reason}")
+    print(f"{len(outcome.written)} written, {len(outcome.there)} there already, {len(outcome.refused)} refused")
+    if outcome.written or outcome.there:
+        print(
+            "Not certified (PS3.15). Text in the pictures and faces in head scans were not looked for: look yourself."
+        )
+    return 1 if outcome.refused else 0
+
+
+def _box(text: str) -> tuple[int, int, int, int]:
+    try:
+        top, bottom, left, right = map(int, text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected four whole numbers TOP,BOTTOM,LEFT,RIGHT, got {text!r}") from None
+    return top, bottom, left, right
+
+
+def _key(file: Path | None, folder: Path) -> bytes:
+    if file is None:
+        return b""
+    if file.resolve().is_relative_to(folder.resolve()):
+        raise ValueError("--key: the secret must not lie beside the results; name a file outside of --out")
+    if file.exists():
+        return file.read_bytes()
+    key = secrets.token_bytes(32)
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(key)
+    return key
+
+
+def _progress() -> Callable[[int, int], None]:
+    from tqdm import tqdm
+
+    bar = tqdm(unit="file", disable=not sys.stderr.isatty())
+
+    def report(done: int, count: int) -> None:
+        bar.total = count
+        bar.update(done - bar.n)
+        if done == count:
+            bar.close()
+
+    return report
