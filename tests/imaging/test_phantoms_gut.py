@@ -147,7 +147,7 @@ def test_the_patient_turns(polyp):
         a = math.radians(angle)
         assert column == pytest.approx((x * math.cos(a) - y * math.sin(a)) / pixel + 255.5, abs=0.01)
         assert row == pytest.approx(-z / pixel + 255.5, abs=0.01)
-    assert [image.facts["view_position"] for image in polyp.images] == ["RPO", "AP", "LPO"]
+    assert [image.facts["view_position"] for image in polyp.images] == ["OBL", "AP", "OBL"]
 
 
 def test_the_polyp_is_where_and_as_large_as_it_should_be(polyp):
@@ -219,7 +219,7 @@ def test_the_image_says_what_an_export_needs(polyp):
     assert image.modality == "RF" and image.stored.dtype == np.uint16 and image.shape == (512, 512)
     np.testing.assert_array_equal(image.stored, image.values)
     assert image.spacing_mm == (380 / 512, 380 / 512) and image.values.dtype == np.float32
-    assert image.facts == {"body_part": "COLON", "view_position": "AP", "patient_orientation": "L/F"}
+    assert image.facts == {"body_part": "ABDOMEN", "view_position": "AP", "patient_orientation": "L/F"}
     shown = image.display()
     assert 0.1 < np.median(shown[polyp.masks[1]["colon"]]) < 0.9
 
