@@ -171,7 +171,7 @@ def test_the_volume_says_what_an_export_needs(healthy):
     np.testing.assert_array_equal(volume.stored, volume.values)
     assert volume.values.dtype == np.float32 and volume.spacing_mm == (5, 1.8, 1.8)
     assert volume.axis_codes == ("H", "P", "L")
-    facts = {"scanning_sequence": "IR", "repetition_time_ms": "9000", "inversion_time_ms": "2500", "body_part": "BRAIN"}
+    facts = {"scanning_sequence": "IR", "repetition_time_ms": "9000", "inversion_time_ms": "2500", "body_part": "HEAD"}
     assert facts.items() <= volume.facts.items()
     image = brain_mr(healthy, "FLAIR").image()
     np.testing.assert_array_equal(image.values, volume.values[0])

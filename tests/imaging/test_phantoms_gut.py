@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy.ndimage import binary_dilation
 
 from mediml.imaging.phantoms import barium_series, gut
 from mediml.imaging.phantoms.colon import Colon
@@ -123,13 +124,13 @@ def test_gas_is_dark_and_barium_bright():
 
 def test_single_contrast_is_the_chord_times_the_attenuation(stenosis, monkeypatch):
     """Barium sulphate at 15 % holds 0.15 · 0.588 mg/mm3 of barium, 0.85 mm2/mg at 60 keV."""
-    colon = Colon(np.random.default_rng([2, 3, 0]), "stenosis", 40, 2600, 360)
+    colon = Colon((2, 3), "stenosis", 40, 2600, 360)
     points = colon.surface(colon.radius)
     seen = np.stack([points[..., 0], -points[..., 2], points[..., 1]], -1)
     lumen = lumen_projection(seen, (512, 512), 380 / 512)
     volume = lumen.sum() * (380 / 512) ** 2
     slices = math.pi * (colon.radius**2).mean(1)
-    assert volume == pytest.approx(slices.sum() * colon.length_mm / 2600, rel=0.03)  # straightened out
+    assert volume == pytest.approx((slices * np.gradient(colon.s)).sum(), rel=0.03)  # straightened out
     monkeypatch.setattr(gut, "THIN_BARIUM", 0.0)
     without = barium_series(2, 3, finding="stenosis", size_mm=40, contrast="single", angles_deg=(0.0,))
     barium = (stenosis.attenuation[0] - without.attenuation[0]) / (0.15 * 0.588 * 0.85)
@@ -146,7 +147,7 @@ def test_the_patient_turns(polyp):
         a = math.radians(angle)
         assert column == pytest.approx((x * math.cos(a) - y * math.sin(a)) / pixel + 255.5, abs=0.01)
         assert row == pytest.approx(-z / pixel + 255.5, abs=0.01)
-    assert [image.facts["view_position"] for image in polyp.images] == ["RPO", "AP", "LPO"]
+    assert [image.facts["view_position"] for image in polyp.images] == ["OBL", "AP", "OBL"]
 
 
 def test_the_polyp_is_where_and_as_large_as_it_should_be(polyp):
@@ -161,17 +162,30 @@ def test_the_polyp_is_where_and_as_large_as_it_should_be(polyp):
 
 
 def test_a_polyp_changes_the_picture_only_where_it_is(polyp):
-    """The wall is the same elsewhere: the finding draws no number of the healthy colon."""
-    colon = Colon(np.random.default_rng([2, 1, 0]), "polyp", 14, 1000, 200)
+    """The finding draws no number of the healthy colon: the same study without it is the same elsewhere."""
+    healthy = barium_series(2, 1)
+    for with_it, without, masks in zip(polyp.attenuation, healthy.attenuation, polyp.masks):
+        far = ~binary_dilation(masks["finding"], iterations=8)
+        assert np.abs(with_it - without)[far].mean() < 0.01 < 0.05 < np.abs(with_it - without)[masks["finding"]].mean()
+
+
+def test_the_polyp_has_its_form():
+    colon = Colon((2, 1), "polyp", 14, 1000, 200)
     near = colon.distance() < 7
     assert near.any() and (colon.bump[near] < 0).all() and (colon.bump[~near] == 0).all()
     assert -colon.bump.min() == pytest.approx(8.75, rel=0.02)
-    area = near.sum() * colon.length_mm / 1000 * 2 * math.pi / 200 * np.interp(colon.finding.s_mm, colon.s, colon.width)
+    area = (
+        (near.sum(1) * np.gradient(colon.s)).sum()
+        * 2
+        * math.pi
+        / 200
+        * np.interp(colon.finding.s_mm, colon.s, colon.width)
+    )
     assert area == pytest.approx(math.pi * 49, rel=0.05)
 
 
 def test_the_ulcer_stands_out_of_the_wall():
-    colon = Colon(np.random.default_rng([0, 0, 0]), "ulcer", 12, 1000, 200)
+    colon = Colon((0, 0), "ulcer", 12, 1000, 200)
     assert colon.finding.height_mm == pytest.approx(0.8 * 6)
     assert colon.bump.min() == 0 and colon.bump.max() == pytest.approx(4.8, rel=0.03)
     series = barium_series(0, 0, finding="ulcer", size_mm=12, angles_deg=(0.0,))
@@ -185,14 +199,14 @@ def test_the_ulcer_stands_out_of_the_wall():
 
 def test_the_stenosis_is_narrow_over_its_length(stenosis):
     assert stenosis.size_mm == 40
-    colon = Colon(np.random.default_rng([2, 3, 0]), "stenosis", 40, 2600, 360)
+    colon = Colon((2, 3), "stenosis", 40, 2600, 360)
     off = np.abs(colon.s - colon.finding.s_mm)
     core = colon.radius[off < 16].mean()
     assert core == pytest.approx(stenosis.height_mm, rel=0.12)
     assert colon.radius[(off > 24) & (off < 40)].mean() > 2.5 * core
     width = colon.radius.mean(1)
     narrow = width < (stenosis.height_mm + colon.width[off < 30].mean()) / 2
-    assert narrow[off < 60].sum() * colon.length_mm / 2600 == pytest.approx(40, abs=4)
+    assert np.gradient(colon.s)[narrow & (off < 60)].sum() == pytest.approx(40, abs=4)
     mask = stenosis.masks[0]["finding"]
     row, column = (round(c) for c in stenosis.centre_pixels[0])
     assert (
@@ -205,7 +219,7 @@ def test_the_image_says_what_an_export_needs(polyp):
     assert image.modality == "RF" and image.stored.dtype == np.uint16 and image.shape == (512, 512)
     np.testing.assert_array_equal(image.stored, image.values)
     assert image.spacing_mm == (380 / 512, 380 / 512) and image.values.dtype == np.float32
-    assert image.facts == {"body_part": "COLON", "view_position": "AP", "patient_orientation": "L\\F"}
+    assert image.facts == {"body_part": "ABDOMEN", "view_position": "AP", "patient_orientation": "L/F"}
     shown = image.display()
     assert 0.1 < np.median(shown[polyp.masks[1]["colon"]]) < 0.9
 

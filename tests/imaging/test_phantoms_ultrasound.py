@@ -178,7 +178,7 @@ def test_the_image_says_what_an_export_needs():
     assert image.modality == "US" and image.stored.dtype == np.uint8 and image.shape == (200, 260)
     np.testing.assert_array_equal(image.stored, image.values)
     assert image.values.dtype == np.float32 and image.spacing_at == "patient"
-    assert image.facts["burned_in"] == "NO" and image.facts["body_part"] == "KIDNEY"
+    assert image.facts["burned_in"] == "NO" and image.facts["body_part"] == "ABDOMEN"
 
 
 def test_seeds():

@@ -8,6 +8,7 @@ Nothing here is a patient, and no clinical claim can follow from it.
 from mediml.imaging.phantoms.beams import PROBES, Probe, log_compress
 from mediml.imaging.phantoms.brain import BrainAnatomy, brain_anatomy
 from mediml.imaging.phantoms.ct import ChestCT, chest_ct
+from mediml.imaging.phantoms.endoscopy import Endoscopy, endoscopy_picture
 from mediml.imaging.phantoms.findings import Effusion, Finding, Nodule, Opacity, Pneumothorax
 from mediml.imaging.phantoms.gut import BariumSeries, barium_series
 from mediml.imaging.phantoms.mr import SEQUENCES, BrainMR, Sequence, brain_mr
@@ -29,6 +30,7 @@ __all__ = [
     "ChestCT",
     "ChestRadiograph",
     "Effusion",
+    "Endoscopy",
     "Finding",
     "Hazard",
     "Nodule",
@@ -47,6 +49,7 @@ __all__ = [
     "brain_mr",
     "chest_ct",
     "chest_radiograph",
+    "endoscopy_picture",
     "ernst_angle",
     "filtered_back_projection",
     "forward_projection",

@@ -60,8 +60,9 @@ class Colon:
     """A seeded colon and points of its surface on a grid of `along` times `around`."""
 
     def __init__(
-        self, rng: np.random.Generator, finding: str | None, size_mm: float | None, along: int, around: int
+        self, key: tuple[int, int], finding: str | None, size_mm: float | None, along: int, around: int
     ) -> None:
+        rng = np.random.default_rng([*key, 0])
         table = np.array(_COURSE, np.float64)
         table[1:-1, :3] += rng.normal(0, (5.0, 3.0, 5.0), (len(table) - 2, 3))
         table[:, 3] *= rng.uniform(0.88, 1.08)
@@ -70,24 +71,24 @@ class Colon:
         centre = CubicSpline(knots, table[:, :3])(coarse)
         arc = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(centre, axis=0), axis=1))])
         self.length_mm = float(arc[-1])
-        widths = PchipInterpolator(knots / knots[-1], table[:, 3:])
-        self.s = (np.arange(along) + 0.5) / along * self.length_mm
-        self.t = (np.arange(around) + 0.5) / around * 2 * np.pi
+        widths = PchipInterpolator(knots / knots[-1], table[:, 3:])(coarse / coarse[-1]).T
+        self.finding = None
+        if finding is not None:  # from numbers of its own: the healthy colon is the same without it
+            self.finding = self._drawn(finding, np.random.default_rng([*key, 3]), size_mm, arc, widths[0])
+        self.s, self.t = self._places(along), (np.arange(around) + 0.5) / around * 2 * np.pi
         self.centre = np.stack([np.interp(self.s, arc, axis) for axis in centre.T], 1)
         self.tangent, self.normal, self.binormal = _frames(centre, arc, self.s)
-        self.share = np.interp(self.s, arc, coarse / coarse[-1])
-        width, haustra = widths(self.share).T
-        self.finding = None if finding is None else self._drawn(finding, rng, size_mm, width)
-        self.width = width
-        radius, self.layer_scale = self._radius(rng, width, haustra)
-        self.plain_radius = radius
-        self.bump = self._bump(radius)
-        self.radius = radius + self.bump
+        self.width, haustra = (np.interp(self.s, arc, column) for column in widths)
+        self.plain_radius, self.layer_scale = self._radius(rng, self.width, haustra)
+        self.bump = self._bump(self.plain_radius)
+        self.radius = self.plain_radius + self.bump
 
-    def _drawn(self, name: str, rng: np.random.Generator, size: float | None, width: NDArray[Any]) -> BowelFinding:
+    def _drawn(
+        self, name: str, rng: np.random.Generator, size: float | None, arc: NDArray[Any], width: NDArray[Any]
+    ) -> BowelFinding:
         low, high = _PLACES[name]
         s, t = rng.uniform(low, high) * self.length_mm, rng.uniform(0, 2 * np.pi)
-        here = float(np.interp(s, self.s, width))
+        here = float(np.interp(s, arc, width))
         if name == "polyp":
             radius = rng.uniform(5, 9) if size is None else size / 2
             return BowelFinding(name, s, t, radius, min(1.25 * radius, 0.9 * here))
@@ -96,6 +97,16 @@ class Colon:
             return BowelFinding(name, s, t, radius, 0.8 * radius)
         half = rng.uniform(17, 28) if size is None else size / 2
         return BowelFinding(name, s, t, half, rng.uniform(0.2, 0.3) * here)
+
+    def _places(self, along: int) -> NDArray[np.float64]:
+        """Places along the course, closer together where the finding makes the wall steep."""
+        fine = np.linspace(0, self.length_mm, 20_001)
+        density = np.ones_like(fine)
+        if self.finding is not None:
+            off = np.abs(fine - self.finding.s_mm) - self.finding.radius_mm
+            density += 5 * np.exp(-((np.maximum(off, 0) / 3) ** 2)) * ((off > -4) | (self.finding.radius_mm < 16))
+        total = np.concatenate([[0], np.cumsum((density[1:] + density[:-1]) / 2)])
+        return np.interp((np.arange(along) + 0.5) / along * total[-1], total, fine)
 
     def _radius(
         self, rng: np.random.Generator, width: NDArray[Any], haustra: NDArray[Any]

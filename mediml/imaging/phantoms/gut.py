@@ -38,7 +38,7 @@ class BariumSeries:
         Modality ``"RF"``, 16 bits; value = 1000 · ln(N0 / N): barium and bone bright, gas dark.
     angles_deg : tuple of float
         Turn of the patient about the long axis in each frame; 0 is a frontal picture (AP, supine), a positive angle
-        brings the patient's left side towards the detector (LPO).
+        brings the patient's left side towards the detector (left posterior oblique).
     attenuation : tuple of ndarray of float32
         Line integrals of each frame, before noise.
     masks : tuple of mapping of str to ndarray of bool
@@ -121,7 +121,7 @@ def barium_series(
     Taught in lesson 01, medical images.
     """
     _check(seed, index, finding, size_mm, contrast, angles_deg, shape, photons)
-    colon = Colon(np.random.default_rng([seed, index, 0]), finding, size_mm, 2600, 360)
+    colon = Colon((seed, index), finding, size_mm, 2600, 360)
     study = _Study(colon, contrast, shape, np.random.default_rng([seed, index, 1]))
     frames = [study.frame(angle) for angle in angles_deg]
     noise = np.random.default_rng([seed, index, 2])
@@ -236,11 +236,12 @@ class _Study:
         self.wall = colon.surface(colon.radius)
         self.coat = (_COAT_MM * colon.layer_scale).astype(np.float32)
         depth = rng.uniform(2.5, 6.0) + 3.5 * band_noise(rng, (64,), 2.5, np.inf)
-        window = int(90 / colon.length_mm * len(colon.s))
-        lowest = maximum_filter1d(colon.centre[:, 1] + colon.width, window)  # fluid runs to the lowest place nearby
-        surface = gaussian_filter(lowest, window / 4) - np.interp(
-            np.linspace(0, 63, len(colon.s)), np.arange(64), depth
-        )
+        even = np.linspace(0, colon.length_mm, 1000)
+        bottom = np.interp(even, colon.s, colon.centre[:, 1] + colon.width)
+        window = int(90 / colon.length_mm * len(even))
+        level = gaussian_filter(maximum_filter1d(bottom, window), window / 4)  # fluid runs to the lowest place nearby
+        level -= np.interp(np.linspace(0, 63, len(even)), np.arange(64), depth)
+        surface = np.interp(colon.s, even, level)
         pool = self.wall.copy()
         pool[..., 1] = np.maximum(pool[..., 1], surface[:, None])  # what lies below its level, lying on the back
         self.pools = [pool[part] for part in _runs((self.wall[..., 1] > surface[:, None]).any(1))]
@@ -313,7 +314,7 @@ def _image(line: NDArray[Any], photons: float, rng: np.random.Generator, pixel: 
     values = np.rint(_STEPS_PER_UNIT * np.log(photons / np.maximum(counts, 1)))
     stored = np.clip(values, 0, 65535).astype(np.uint16)
     low, high = np.percentile(stored, (0.5, 99.3))
-    position = "AP" if abs(angle) < 5 else ("LPO" if angle > 0 else "RPO")
+    position = "AP" if abs(angle) < 5 else "OBL"
     return Image(
         stored=stored,
         values=stored.astype(np.float32),
@@ -321,7 +322,7 @@ def _image(line: NDArray[Any], photons: float, rng: np.random.Generator, pixel: 
         spacing_mm=(pixel, pixel),
         spacing_at="patient",
         views=(WindowView(round((low + high) / 2), max(2, round(high - low))),),
-        facts={"body_part": "COLON", "view_position": position, "patient_orientation": "L\\F"},
+        facts={"body_part": "ABDOMEN", "view_position": position, "patient_orientation": "L/F"},
     )
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from mediml.imaging.phantoms.smooth import SmoothField, band_noise
 
-__all__ = ["TISSUE_NAMES", "Head", "Person", "code"]
+__all__ = ["TISSUE_NAMES", "Head", "Person", "code", "ventricle_depth"]
 
 #: Numbers at places, float32.
 Field = NDArray[Any]
@@ -190,7 +190,7 @@ class Head:
         for centre, axes, turn in _NUCLEI:
             result[_ellipsoid(ax, y, z, centre, axes, turn) > 0] = code("deep_grey")
         self._hindbrain(result, x, y, z, out)
-        ventricle = _tubes(ax, y, z) + np.float32(person.ventricles)
+        ventricle = ventricle_depth(ax, y, z) + np.float32(person.ventricles)
         caudate = _ellipsoid(ax, y, z, *_NUCLEI[1][:2], _NUCLEI[1][2])
         septum = (ax < 0.9) & (y < 22)
         result[(ventricle > 0) & (caudate < 0) & ~septum] = code("csf")
@@ -321,7 +321,8 @@ def _tube(ax: Field, y: Field, z: Field, a: Any, b: Any) -> Field:
     return np.asarray(np.float32(a[3]) + t * np.float32(line[3]) - far, np.float32)
 
 
-def _tubes(ax: Field, y: Field, z: Field) -> Field:
+def ventricle_depth(ax: Field, y: Field, z: Field) -> Field:
+    """Distance (mm) inside the lateral ventricles of the atlas; `ax` is |x|."""
     result = _tube(ax, y, z, *_VENTRICLE[0])
     for a, b in _VENTRICLE[1:]:
         result = np.maximum(result, _tube(ax, y, z, a, b))

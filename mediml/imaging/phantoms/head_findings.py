@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mediml.imaging.phantoms.head import Field, Head, code
+from mediml.imaging.phantoms.head import Field, Head, code, ventricle_depth
 
 __all__ = ["FINDINGS", "Finding", "Infarct", "Lump", "Tumour", "WhiteMatterLesions", "draw_finding"]
 
@@ -191,7 +191,7 @@ def draw_finding(
             low,
             min(limits[4], low + rng.uniform(28, 50)),
         )
-    return _white_matter_lesions(rng, head, 12 + int(20 * drawn_size))
+    return _white_matter_lesions(rng, head, 20 + int(26 * drawn_size))
 
 
 def _tumour(rng: np.random.Generator, head: Head, sign: int, volume_mm3: float) -> Tumour:
@@ -211,13 +211,17 @@ def _tumour(rng: np.random.Generator, head: Head, sign: int, volume_mm3: float) 
 
 
 def _white_matter_lesions(rng: np.random.Generator, head: Head, count: int) -> WhiteMatterLesions:
-    centres: list[tuple[float, float, float]] = []
-    tries = rng.uniform((-42, -38, 2), (42, 66, 38), (4000, 3))
-    x, y, z = tries.astype(np.float32).T
-    for place in tries[head.label(x, y, z) == code("white")]:
-        if all(np.linalg.norm(np.subtract(place, other)) > 8 for other in centres):
-            centres.append((float(place[0]), float(place[1]), float(place[2])))
-        if len(centres) == count:
-            break
-    axes = rng.uniform(1.6, 4.2, (count, 1)) * rng.uniform(0.75, 1.5, (count, 3))
-    return WhiteMatterLesions(np.array(centres), axes[: len(centres)])
+    """Two of three lie within 9 mm of a ventricle."""
+    tries = rng.uniform((-42, -38, 2), (42, 66, 38), (6000, 3))
+    far = rng.random(len(tries)) < 1 / 3
+    place = tries.astype(np.float32).T
+    x, y, z = head.standard(*place)
+    gap = -ventricle_depth(np.abs(x), y, z)
+    wanted = (head.label(*place) == code("white")) & np.where(far, gap > 12, gap < 9) & (gap > 1)
+    chosen: list[NDArray[np.float64]] = []
+    for candidate in np.concatenate([tries[wanted & ~far][: 2 * count], tries[wanted & far][:count]]):
+        if all(np.linalg.norm(candidate - other) > 6 for other in chosen):
+            chosen.append(candidate)
+    centres = rng.permutation(np.array(chosen).reshape(-1, 3))[:count]
+    axes = rng.uniform(1.5, 4.0, (count, 1)) * rng.uniform(0.75, 1.5, (count, 3))
+    return WhiteMatterLesions(centres, axes[: len(centres)])

@@ -260,7 +260,7 @@ def _volume(anatomy: BrainAnatomy, values: NDArray[Any], units: str, facts: Mapp
 
 def _facts(taken: Sequence, field_t: float) -> dict[str, str]:
     facts = {
-        "body_part": "BRAIN",
+        "body_part": "HEAD",
         "scanning_sequence": _SCANNING[taken.kind],
         "repetition_time_ms": f"{taken.tr_ms:g}",
         "echo_time_ms": f"{taken.te_ms:g}",

@@ -26,9 +26,6 @@ _VIEWS = {
     "uniform": ("convex", 120.0),
 }
 
-#: DICOM terms.
-_BODY_PARTS = {"liver": "LIVER", "kidney": "KIDNEY", "superficial": "BREAST"}
-
 
 @dataclass(frozen=True, eq=False)
 class Ultrasound:
@@ -259,7 +256,7 @@ def _picture(
         spacing_mm=(pixel, pixel),
         spacing_at="patient",
         padding=~inside,
-        facts={"body_part": _BODY_PARTS.get(organ, ""), "burned_in": "NO"},
+        facts={"body_part": "ABDOMEN" if organ in ("liver", "kidney") else "", "burned_in": "NO"},
     )
     centre = scene.finding_centre_mm
     contrast = None
