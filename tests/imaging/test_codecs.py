@@ -216,6 +216,15 @@ def test_values_beyond_bits_stored_are_refused(compressed):
         read_image(compressed(JPEG2000Lossless, stream, (8, 8), BitsStored=7, HighBit=7))
 
 
+@needs_openjpeg
+def test_values_below_bits_stored_are_refused_too(compressed):
+    stream = openjpeg(np.full((64, 48), -100, np.int8), 8)
+    signed = {"PixelRepresentation": 1}
+    assert read_image(compressed(JPEG2000Lossless, stream, (64, 48), **signed)).stored.max() == -100
+    with pytest.raises(DicomError, match=r"values that Bits Stored \(0028,0101\) = 7 cannot"):
+        read_image(compressed(JPEG2000Lossless, stream, (64, 48), BitsStored=7, HighBit=6, **signed))
+
+
 def test_what_the_transfer_syntax_does_not_promise_is_refused(compressed):
     jpeg = picture(np.zeros((16, 16), np.uint8), "JPEG")
     progressive = picture(np.zeros((16, 16), np.uint8), "JPEG", progressive=True)
