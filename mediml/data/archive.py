@@ -240,14 +240,12 @@ class _StrictHeader(tarfile.TarInfo):
 
     @classmethod
     def frombuf(cls, buf: Any, encoding: Any, errors: Any) -> "_StrictHeader":
-        if len(buf) != tarfile.BLOCKSIZE:
-            raise ArchiveError("the archive ends too early; fetch it again")
-        if bytes(buf) == bytes(tarfile.BLOCKSIZE):
-            return super().frombuf(buf, encoding, errors)  # raises what tarfile knows as the end
         try:
             header = super().frombuf(buf, encoding, errors)
         except tarfile.HeaderError as error:
-            raise ArchiveError(f"the archive is damaged ({error}); fetch it again") from None
+            if bytes(buf) == bytes(tarfile.BLOCKSIZE):
+                raise  # a block of zeros is the end
+            raise ArchiveError(f"the archive is damaged, or ends too early ({error}); fetch it again") from None
         if header.type in _EXTENSIONS and header.size > _LONGEST_EXTENSION:
             raise ArchiveError(f"the archive holds a header of {header.size} bytes; it was not unpacked")
         return header

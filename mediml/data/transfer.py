@@ -217,11 +217,11 @@ def _continues(url: str, response: Any, part: Part) -> int | None:
 
 def _receive(response: Any, part: Part, file: DataFile, progress: Progress) -> None:
     largest = part.total if part.total is not None else _largest(file)
-    size = part.size
+    size, end = part.size, largest if part.total is not None else largest + 1  # one more tells that it is too long
     progress(size, part.total)
     try:
         with open(part.path, "ab") as stream:
-            while size <= largest and (block := _read(response)):
+            while size < end and (block := _read(response)):
                 stream.write(block)
                 size += len(block)
                 progress(size, part.total)

@@ -8,14 +8,15 @@ DICOM PS3.3: C.7.6.3 (image pixel), C.11.1 (modality LUT), C.11.2 (VOI LUT), C.1
 Taught in lesson 02, DICOM and geometry.
 """
 
+import functools
 import logging
 import os
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import pydicom
 from numpy.typing import NDArray
@@ -47,9 +48,31 @@ __all__ = [
 #: Said of what no other message names: a fault of this package, which `tests/imaging/fuzz.py` looks for.
 UNFORESEEN = "the file is damaged in a way that was not foreseen; export the file again"
 
+Function = TypeVar("Function", bound=Callable[..., Any])
+
 _PREAMBLE = 128
 _LOGGERS = ("pydicom", "PIL", "openjpeg", "pylibjpeg")
 _quiet = threading.RLock()
+
+
+def only_our_errors(function: Function) -> Function:
+    """Let a function raise nothing but errors of this package, with nothing of the file about them."""
+
+    @functools.wraps(function)
+    def guarded(*arguments: Any, **options: Any) -> Any:
+        try:
+            with silent_pydicom():
+                return function(*arguments, **options)
+        except DicomError as error:
+            error.__context__ = None  # the error beneath quotes what the file says
+            raise
+        except MemoryError:
+            reason = "there is not enough memory to read this file"
+        except Exception:
+            reason = UNFORESEEN
+        raise DicomError(reason)  # out here it has no context
+
+    return cast(Function, guarded)
 
 
 def is_dicom(head: bytes) -> bool:
@@ -91,47 +114,29 @@ def read_image(path: str | os.PathLike[str], frame: int | None = None, *, isolat
 
 def read_content(content: bytes, frame: int | None = None) -> Image:
     """`read_image` of a file's content, in this process."""
-    with only_our_errors():
-        dataset = parse(content)
-        del content
-        return read_dataset_image(dataset, frame)
+    dataset = parse(content)
+    del content  # it would be held beside the data set
+    return read_dataset_image(dataset, frame)
 
 
+@only_our_errors
 def read_dataset_image(dataset: Dataset, frame: int | None = None) -> Image:
     """One picture of a data set that `parse` gave: what `read_image` does once the file is read.
 
     It may be called within `silent_pydicom` and without. Raises `DicomError` as `read_image` does.
     """
-    with only_our_errors():
-        frame = _choose_frame(dataset, frame)
-        header = Header(dataset, frame)
-        doubts: list[Step] = []
-        described = describe(dataset, header)
-        data = encoded_frame(dataset, described, frame, doubts)
-        decoded = (
-            worker.decode_isolated(data, described) if needs_worker(data, described) else decode(data, described, frame)
-        )
-        return _build(header, described, decoded, frame, doubts)
+    frame = _choose_frame(dataset, frame)
+    header = Header(dataset, frame)
+    doubts: list[Step] = []
+    described = describe(dataset, header)
+    data = encoded_frame(dataset, described, frame, doubts)
+    decoded = (
+        worker.decode_isolated(data, described) if needs_worker(data, described) else decode(data, described, frame)
+    )
+    return _build(header, described, decoded, frame, doubts)
 
 
-@contextmanager
-def only_our_errors() -> Iterator[None]:
-    """Let out nothing but errors of this package, and nothing of the file with them."""
-    reason = ""
-    try:
-        with silent_pydicom():
-            yield
-    except DicomError as error:
-        error.__context__ = None  # the error beneath quotes what the file says
-        raise
-    except MemoryError:
-        reason = "there is not enough memory to read this file"
-    except Exception:
-        reason = UNFORESEEN
-    if reason:  # raised out here, it has no context
-        raise DicomError(reason)
-
-
+@only_our_errors
 def parse(content: bytes) -> Dataset:
     """The data set of a DICOM file's content; a `DicomError` where it is none, or is damaged."""
     if not is_dicom(content):
@@ -140,7 +145,7 @@ def parse(content: bytes) -> Dataset:
             "PNG and JPEG are read by mediml.imaging.read_picture"
         )
     _check_items(content)
-    with silent_pydicom(), refusing("the data set is damaged or cut short; export the file again"):
+    with refusing("the data set is damaged or cut short; export the file again"):
         meta = read_dataset(
             BoundedReader(content[_PREAMBLE + 4 :], DicomError),
             False,
@@ -236,6 +241,16 @@ def _how_shown(alternatives: tuple[WindowView | LookupView, ...]) -> Step:
     if isinstance(first, LookupView):
         return Step("view_table", {"entries": first.table.size, "count": count})
     return Step("view_window", {**vars(first), "count": count})
+
+
+def _renew_lock() -> None:
+    """In a forked child: the thread that held it was not copied."""
+    global _quiet
+    _quiet = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
 
 
 @contextmanager

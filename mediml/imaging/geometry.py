@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mediml.imaging.arrays import per_axis, whole_per_axis
-from mediml.imaging.image import Image
+from mediml.imaging.image import Image, Step, times
 from mediml.imaging.volume import Volume
 
 __all__ = ["bounding_box", "center_square", "crop", "crop_image", "crop_volume", "pad_to", "pad_volume", "resize_area"]
@@ -209,7 +209,8 @@ def pad_volume(volume: Volume, shape: Sequence[int], value: float) -> Volume:
     padding = np.ones(values.shape, np.bool_)
     padding[box] = False if volume.padding is None else volume.padding
     origin = _place(volume, [-part.start for part in box])
-    return replace(volume, stored=values, values=values, padding=padding, origin_mm=origin)
+    account = (*volume.account, Step("padded", {"before": times(volume.shape), "after": times(values.shape)}))
+    return replace(volume, stored=values, values=values, padding=padding, origin_mm=origin, account=account)
 
 
 def _checked_box(function: str, box: Sequence[slice], shape: tuple[int, ...]) -> Box:
@@ -230,7 +231,14 @@ def _checked_box(function: str, box: Sequence[slice], shape: tuple[int, ...]) ->
 
 def _cropped(image: Image | Volume, box: Box) -> dict[str, Any]:
     padding = None if image.padding is None else crop(image.padding, box)
-    return {"stored": crop(image.stored, box), "values": crop(image.values, box), "padding": padding}
+    values = crop(image.values, box)
+    step = Step("cropped", {"before": times(image.shape), "after": times(values.shape[: len(box)])})
+    return {
+        "stored": crop(image.stored, box),
+        "values": values,
+        "padding": padding,
+        "account": (*image.account, step),
+    }
 
 
 def _place(volume: Volume, index: Sequence[float]) -> tuple[float, float, float]:

@@ -1,6 +1,6 @@
 """An image with all that is needed to read its numbers: units, spacing, how to show it, and what was done to it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mediml.imaging.intensity import lookup, window
 
-__all__ = ["DicomError", "Image", "ImageError", "LookupView", "PictureError", "Step", "WindowView", "shown"]
+__all__ = ["DicomError", "Image", "ImageError", "LookupView", "PictureError", "Step", "WindowView", "shown", "times"]
 
 
 class ImageError(ValueError):
@@ -51,6 +51,9 @@ STEP_TEXTS = {
     "rescaled_by_plane": "rescaled, each plane by its own slope: {low:g} to {high:g}",
     "views_by_plane": "display ranges differ between the planes: those of the middle plane are offered",
     "spacing_contradiction": "Spacing Between Slices (0018,0088) says {said:g} mm, the positions are {step:g} mm apart",
+    "cropped": "cropped from {before} to {after} pixels",
+    "padded": "padded from {before} to {after} pixels",
+    "resampled": "resampled from steps of {before} mm to {after} mm",
     "reoriented": "axes turned from {before} to {after}",
     "nifti": "NIfTI voxels read, placed by the {form}",
     "nifti_scaled": "scaled: {slope:g} · stored + {intercept:g}",
@@ -92,6 +95,11 @@ class Step:
 
     def __str__(self) -> str:
         return STEP_TEXTS[self.code].format(**self.values)
+
+
+def times(numbers: Iterable[float]) -> str:
+    """Sizes or steps as a sentence says them: ``"512 × 512"``."""
+    return " × ".join(f"{number:.4g}" if isinstance(number, float) else str(number) for number in numbers)
 
 
 @dataclass(frozen=True)

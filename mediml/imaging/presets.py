@@ -22,7 +22,7 @@ __all__ = ["CT_WINDOWS"]
 #: ``liver``            30    150  faint lesions of the liver: [1] abdomen, liver
 #: ``brain``            40     80  grey and white matter, blood: [1] head, brain
 #: ``stroke``           40     40  early oedema, a few HU darker: [1] head, stroke, the second of
-#:                                 its two; the narrow window of [2]
+#:                                 its two; readers in [2] began even narrower, at 32 / 8
 #: ``bone``            400   1800  cortex and fractures: [1] spine, bone
 #: ===============  ======  =====  ===========================================================
 #:

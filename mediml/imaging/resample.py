@@ -27,7 +27,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from mediml.imaging.arrays import as_floats, per_axis, whole_per_axis
-from mediml.imaging.image import Image
+from mediml.imaging.image import Image, Step, times
 from mediml.imaging.volume import Volume
 
 __all__ = ["resample", "resample_image", "resample_mask", "resample_volume", "resize", "resize_mask"]
@@ -183,7 +183,11 @@ def resample_image(image: Image, spacing_mm: float | Sequence[float], order: int
     else:
         origin = None  # the first pixel was moved, and it is not known in which direction
     pixels = _placed("resample_image", image, sizes, factors, order, anti_alias)
-    return replace(image, **pixels, spacing_mm=(steps[0], steps[1]), aspect=steps[0] / steps[1], origin_mm=origin)
+    spacing = (steps[0], steps[1])
+    account = _told(image.account, image.spacing_mm, spacing)
+    return replace(
+        image, **pixels, spacing_mm=spacing, aspect=spacing[0] / spacing[1], origin_mm=origin, account=account
+    )
 
 
 def resample_volume(
@@ -221,7 +225,18 @@ def resample_volume(
     plane, row, column = (step * factor for step, factor in zip(volume.spacing_mm, factors))
     x, y, z, _ = volume.affine @ (*_first(volume.shape, sizes, factors), 1)
     pixels = _placed("resample_volume", volume, sizes, factors, order, anti_alias)
-    return replace(volume, **pixels, spacing_mm=(plane, row, column), origin_mm=(float(x), float(y), float(z)))
+    spacing, origin = (plane, row, column), (float(x), float(y), float(z))
+    return replace(
+        volume,
+        **pixels,
+        spacing_mm=spacing,
+        origin_mm=origin,
+        account=_told(volume.account, volume.spacing_mm, spacing),
+    )
+
+
+def _told(account: tuple[Step, ...], before: Sequence[float], after: Sequence[float]) -> tuple[Step, ...]:
+    return (*account, Step("resampled", {"before": times(before), "after": times(after)}))
 
 
 def _described(function: str, image: ArrayLike, axes: int) -> tuple[NDArray[Any], int]:

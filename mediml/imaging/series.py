@@ -163,8 +163,13 @@ def _check_geometry(stack: Stack) -> None:
             ("PixelSpacing", each.spacing_mm),
         ):
             if not value:
+                unknown = (
+                    "what belongs together"
+                    if keyword == "SeriesInstanceUID"
+                    else "the place of the slice in the patient"
+                )
                 raise SeriesError(
-                    f"{tag_name(keyword)} is missing or incomplete: the place of the slice in the patient is unknown; "
+                    f"{tag_name(keyword)} is missing or incomplete: {unknown} is unknown; "
                     f"read the files one by one with mediml.imaging.read_image"
                 )
         if min(each.spacing_mm) <= 0:

@@ -78,6 +78,7 @@ class Waveform:
         return self.values_mv[:, self.channels.index(name)]
 
 
+@only_our_errors
 def read_waveform(path: str | os.PathLike[str], group: int | None = None) -> Waveform:
     """Read one multiplex group of a DICOM waveform file.
 
@@ -101,27 +102,26 @@ def read_waveform(path: str | os.PathLike[str], group: int | None = None) -> Wav
         neither the file's name nor any of its values that could identify a person.
     """
     content = read_bytes(path, DicomError)
-    with only_our_errors():
-        dataset = parse(content)
-        index, item = _choose_group(dataset, group)
-        header = Header(item)
-        channels = _channel_items(item, header)
-        frequency = header.number("SamplingFrequency")
-        if frequency is None or frequency <= 0:
-            raise DicomError(f"{tag_name('SamplingFrequency')} expects a positive number of samples per second")
-        _check_data(dataset, item, header, len(channels))
-        to_mv = np.array([_millivolts_per_unit(channel) for channel in channels])
-        values = _decode(dataset, index) * to_mv
-        missing = _padding(item, header, dataset, index)
-        if missing is not None:
-            values[missing] = np.nan
-        return Waveform(
-            values.astype(np.float32),
-            tuple(_name(channel, place) for place, channel in enumerate(channels)),
-            frequency,
-            header.code("MultiplexGroupLabel", _LABELS),
-            header.code("WaveformOriginality") != "DERIVED",
-        )
+    dataset = parse(content)
+    index, item = _choose_group(dataset, group)
+    header = Header(item)
+    channels = _channel_items(item, header)
+    frequency = header.number("SamplingFrequency")
+    if frequency is None or frequency <= 0:
+        raise DicomError(f"{tag_name('SamplingFrequency')} expects a positive number of samples per second")
+    _check_data(dataset, item, header, len(channels))
+    to_mv = np.array([_millivolts_per_unit(channel) for channel in channels])
+    values = _decode(dataset, index) * to_mv
+    missing = _padding(item, header, dataset, index)
+    if missing is not None:
+        values[missing] = np.nan
+    return Waveform(
+        values.astype(np.float32),
+        tuple(_name(channel, place) for place, channel in enumerate(channels)),
+        frequency,
+        header.code("MultiplexGroupLabel", _LABELS),
+        header.code("WaveformOriginality") != "DERIVED",
+    )
 
 
 def _choose_group(dataset: Dataset, group: int | None) -> tuple[int, Dataset]:

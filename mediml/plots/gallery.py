@@ -15,10 +15,28 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from mediml.plots.display import DPI, Alt, _pixels, show
-from mediml.plots.gallery_operations import GROUPS, Exhibit, Limits, Pair, exhibit, number, packaged_exhibits
+from mediml.plots.gallery_exhibits import (
+    Exhibit,
+    Limits,
+    exhibit,
+    gallery_exhibits,
+    packaged_exhibits,
+    phantom_exhibits,
+)
+from mediml.plots.gallery_operations import GROUPS, Pair, number
 from mediml.plots.style import _LOOK, CYCLE, GREY, INK
 
-__all__ = ["GROUPS", "Exhibit", "exhibit", "gallery_figure", "packaged_exhibits", "show_gallery", "write_gallery"]
+__all__ = [
+    "GROUPS",
+    "Exhibit",
+    "exhibit",
+    "gallery_exhibits",
+    "gallery_figure",
+    "packaged_exhibits",
+    "phantom_exhibits",
+    "show_gallery",
+    "write_gallery",
+]
 
 #: Inches: side of a picture, gap between pairs, column and row of labels, line of parameters.
 SIDE, GAP, LABELS, LINE = 1.12, 0.14, 1.45, 0.19
@@ -47,7 +65,9 @@ def show_gallery(
 
 
 def write_gallery(
-    folder: str | os.PathLike[str], exhibits: Mapping[str, Exhibit], labels: Mapping[str, str] | None = None
+    folder: str | os.PathLike[str],
+    exhibits: Mapping[str, Exhibit] | None = None,
+    labels: Mapping[str, str] | None = None,
 ) -> list[Path]:
     """Write every group as ``gallery.<group>.jpg``.
 
@@ -55,7 +75,9 @@ def write_gallery(
     ----------
     folder : path
         Is made if it does not exist.
-    exhibits, labels
+    exhibits : mapping of str to Exhibit, optional
+        By default `gallery_exhibits`.
+    labels : mapping of str to str, optional
         As of `show_gallery`.
 
     Returns
@@ -64,6 +86,7 @@ def write_gallery(
     """
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
+    exhibits = gallery_exhibits() if exhibits is None else exhibits
     files = []
     for group in GROUPS:
         files.append(place / f"gallery.{group}.jpg")

@@ -1,76 +1,23 @@
-"""What the gallery shows: pictures of several modalities, and what each operation of preprocessing makes of them.
+"""What each operation of preprocessing makes of a picture of the gallery.
 
 Strengths follow the picture: widths of values are multiples of its noise or parts of its window, so that one table
 serves HU, arbitrary units and grey levels.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mediml import imaging
-from mediml.data.catalog import packaged_file
-from mediml.imaging import read_image
+from mediml.plots.gallery_exhibits import Exhibit, Limits
 
-__all__ = ["GROUPS", "Exhibit", "Pair", "exhibit", "number", "packaged_exhibits"]
-
-Limits = tuple[float, float]
+__all__ = ["GROUPS", "Pair", "number"]
 
 #: Pixels around a detail that a filter may look at.
 MARGIN = 24
-
-
-@dataclass(frozen=True, eq=False)
-class Exhibit:
-    """One picture of the gallery.
-
-    Attributes
-    ----------
-    values : ndarray of shape (rows, columns)
-        In `units`.
-    limits : (low, high)
-        What is shown black and white, in `units`.
-    detail : (row, column, side)
-        Corner and side of the square that is shown enlarged, in pixels.
-    noise : float
-        Standard deviation of the noise, in `units`: the strength that noise removal goes by.
-    units, modality : str
-        As of `mediml.imaging.Image`.
-    spacing_mm : (row, column) or None
-    inverted : bool
-        Low values are shown white.
-    mask : ndarray of bool
-        The body.
-    window : (low, high)
-        The same for details: narrower, for what the modality is looked at most.
-    """
-
-    values: NDArray[Any]
-    limits: Limits
-    detail: tuple[int, int, int]
-    noise: float
-    units: str = "arbitrary"
-    modality: str = "unknown"
-    spacing_mm: tuple[float, float] | None = None
-    inverted: bool = False
-    mask: NDArray[np.bool_] = field(default_factory=lambda: np.ones((1, 1), bool))
-    window: Limits = (0.0, 1.0)
-
-    @property
-    def shown(self) -> NDArray[Any]:
-        """The values between the limits as 0 to 1, white for what is to be white."""
-        low, high = self.limits
-        grey = np.clip((self.values - low) / (high - low), 0, 1)
-        return np.asarray(1 - grey if self.inverted else grey)
-
-    @property
-    def square(self) -> tuple[slice, slice]:
-        """The detail, as an index."""
-        row, column, side = self.detail
-        return slice(row, row + side), slice(column, column + side)
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,97 +58,6 @@ class Pair:
 
 
 Operation = Callable[[Exhibit], Pair | None]
-
-
-def exhibit(
-    image: imaging.Image,
-    detail: tuple[int, int, int],
-    *,
-    limits: Limits | None = None,
-    window: Limits | None = None,
-    noise: float | None = None,
-    mask: NDArray[np.bool_] | None = None,
-    added_noise: float = 0.0,
-) -> Exhibit:
-    """Prepare a picture for the gallery.
-
-    Parameters
-    ----------
-    image : Image
-        In grey.
-    detail : (row, column, side)
-        In pixels.
-    limits, window : (low, high), optional
-        By default the 0.5th and 99.8th percentile of the image, and the 20th and 95th of the body.
-    noise : float, optional
-        By default as `estimate_noise` finds it. Give it where the noise is not white, as speckle.
-    mask : ndarray of bool, optional
-        The body; by default `body_mask` of the image as it is shown.
-    added_noise : float
-        Standard deviation of white noise that is added first, for an image whose own is not to be seen.
-    """
-    values = np.asarray(image.values, np.float32)
-    if values.ndim != 2:
-        raise ValueError(f"exhibit: image expects grey values, got shape {values.shape}; take one channel")
-    if added_noise:
-        values = values + np.random.default_rng(0).normal(0, added_noise, values.shape).astype(np.float32)
-    low, high = limits or (float(np.percentile(values, 0.5)), float(np.percentile(values, 99.8)))
-    first = Exhibit(values, (low, high), detail, 1.0, image.units, image.modality, image.spacing_mm, image.inverted)
-    body = imaging.body_mask(first.shown) if mask is None else mask
-    row, column, side = detail
-    if not (side > 0 and 0 <= row <= values.shape[0] - side and 0 <= column <= values.shape[1] - side):
-        raise ValueError(f"exhibit: detail expects a square inside {values.shape}, got {detail}")
-    inner = window or (float(np.percentile(values[body], 20)), float(np.percentile(values[body], 95)))
-    strength = imaging.estimate_noise(values, body) if noise is None else noise
-    return Exhibit(
-        values,
-        (low, high),
-        detail,
-        max(strength, (high - low) / 1000),
-        image.units,
-        image.modality,
-        image.spacing_mm,
-        image.inverted,
-        body,
-        inner,
-    )
-
-
-def packaged_exhibits() -> dict[str, Exhibit]:
-    """Three real pictures that the dependencies bring with them: a chest radiograph, a CT of a vertebra, a shoulder.
-
-    The radiograph and the MR are averaged to a third and a half of their rows and columns, and white noise is added to
-    all: their own would hardly be seen.
-    """
-    chest = _smaller(read_image(packaged_file("chest_xray")), 3)
-    vertebra = read_image(packaged_file("ct_small"))
-    shoulder = _smaller(read_image(packaged_file("mr_shoulder")), 2)
-    return {
-        "CR": exhibit(chest, (300, 60, 128), added_noise=600.0),
-        "CT": exhibit(
-            vertebra,
-            (0, 32, 64),
-            limits=(-500.0, 700.0),
-            window=(-100.0, 300.0),
-            mask=imaging.body_mask(vertebra.values, -500),
-            added_noise=20.0,
-        ),
-        "MR": exhibit(
-            shoulder,
-            (190, 190, 128),
-            limits=(0.0, 1500.0),
-            window=(100.0, 1400.0),
-            mask=imaging.body_mask(imaging.gaussian_filter(shoulder.values, 2.0), 80, opening_mm=4.0),
-            added_noise=50.0,
-        ),
-    }
-
-
-def _smaller(image: imaging.Image, factor: int) -> imaging.Image:
-    rows, columns = (size // factor for size in image.shape)
-    values = imaging.resize_area(image.values[: rows * factor, : columns * factor], (rows, columns))
-    spacing = image.spacing_mm and (image.spacing_mm[0] * factor, image.spacing_mm[1] * factor)
-    return replace(image, stored=values, values=values, spacing_mm=spacing, padding=None)
 
 
 def number(value: float) -> str:

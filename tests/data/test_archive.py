@@ -99,7 +99,8 @@ def test_names_that_lead_elsewhere(tmp_path, name, ending):
     (tmp_path / "inner").mkdir()
     members = [("set/good", b"1"), (name, b"evil")]
     path = (make_zip if ending == ".zip" else make_tar)(tmp_path / f"a{ending}", members)
-    with pytest.raises(ArchiveError, match="holds a name that"):
+    reason = "not every system can write" if name.endswith((" ", ".")) else "leads out of its folder or is none"
+    with pytest.raises(ArchiveError, match=f"holds a name that {reason}"):
         unpack(path, tmp_path / "inner" / "out")
     assert left(tmp_path / "inner") == [] and left(tmp_path) == [path.name, "inner"]
 

@@ -285,6 +285,36 @@ def test_verify_tells_right_from_wrong(sets, tmp_path, capsys):
     assert [found.state for found in check(["parts"], tmp_path)] == ["right", "unknown"]
 
 
+def test_list_and_info(capsys):
+    """Of the real catalogue."""
+    assert run("list") == 0
+    everything = capsys.readouterr().out
+    assert run("list", "--modality", "MR", "--packaged") == 0
+    some = capsys.readouterr().out
+    assert "mr_small" in some and "ct_small" not in some and "hippocampus" not in some and "brain-mr" not in some
+    for text in (
+        "hippocampus",
+        "~28.0 MB",
+        "CC BY-SA 4.0",
+        "28-224 px",
+        "brain-mr",
+        "39.2 kB",
+        "mediml data fetch NAME",
+    ):
+        assert text in everything
+    assert run("list", "--modality", "XX") == 2
+    assert "no data set of modality 'XX'; expected one of CR, CT, DX, ECG" in capsys.readouterr().err
+    assert run("info", "dermamnist") == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    for text in (
+        "CC BY-NC 4.0", "Not for commercial use.", "train 7007", "4 melanoma", "8974907d8e169bef5f5b96bc506ae45d",
+        "dermamnist_224.npz?download=1", "[--size N]", "# MedMNIST v2 and MedMNIST+",
+    ):  # fmt: skip
+        assert text in printed
+    assert run("info", "ct_small") == 0
+    assert "comes with pydicom: pydicom/data/test_files/CT_small.dcm" in " ".join(capsys.readouterr().out.split())
+
+
 def test_the_command_without_a_server(tmp_path):
     """Another process, the real catalogue: it asks for consent and goes nowhere without it."""
     command = [sys.executable, "-m", "mediml", "data", "fetch", "hippocampus", "--out", str(tmp_path)]

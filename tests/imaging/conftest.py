@@ -1,11 +1,15 @@
 """DICOM files made by hand, so that every expected value is known from the standard and not from the code."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+
+sys.path.insert(0, str(Path(__file__).parent))
+from handmade_slices import Scanner
 
 CANARY = "Zebrafisch^Quirin"
 
@@ -69,3 +73,10 @@ def lut():
         return item
 
     return lut
+
+
+@pytest.fixture
+def scanner(tmp_path):
+    """Writes slices into an empty folder: see handmade_slices.py."""
+    (tmp_path / "series").mkdir()
+    return Scanner(tmp_path / "series", build)

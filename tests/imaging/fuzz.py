@@ -240,7 +240,7 @@ class Peak:
 class Tally:
     def __init__(self):
         self.read = self.refused = 0
-        self.late = False
+        self.late, self.stopped, self.busiest = False, 0, 0.0
         self.slowest, self.peak, self.wrong = (0.0, ""), (0.0, ""), []
 
     def attempt(self, what, action, *arguments, **options):
@@ -254,6 +254,7 @@ class Tally:
         except DicomError as error:
             self.refused += 1
             self.late = "takes more than" in str(error)
+            self.stopped += self.late
             if str(error) == UNFORESEEN:
                 self.wrong.append(f"{what}: {UNFORESEEN}")
             if fuzz_seeds.CANARY in str(error) or error.__context__ or error.__cause__:
@@ -264,6 +265,7 @@ class Tally:
                 raise
         seconds, memory = time.perf_counter() - start, Peak.read()
         processor = time.process_time() - processor
+        self.busiest = max(self.busiest, processor)
         self.slowest, self.peak = max(self.slowest, (seconds, what)), max(self.peak, (memory, what))
         if processor > worker.WALL_SECONDS or memory > 1024:  # other programs do not count
             self.wrong.append(f"{what}: {processor:.1f} s, {memory:.0f} MiB")
@@ -272,9 +274,10 @@ class Tally:
     def line(self, files):
         return (
             f"{files} files: {self.read} read, {self.refused} refused, {len(self.wrong)} wrong; "
-            f"slowest {self.slowest[0]:.2f} s ({self.slowest[1]}), "
+            f"slowest {self.slowest[0]:.2f} s ({self.slowest[1]}; {self.busiest:.2f} s of the processor), "
             f"most memory {self.peak[0]:.0f} MiB ({self.peak[1]}); "
-            f"the decoding process died {worker.deaths()} times and took at most {self.other_peak():.0f} MiB"
+            f"the decoding process died {worker.deaths()} times, {self.stopped} of them after 5 s, "
+            f"and took at most {self.other_peak():.0f} MiB"
         )
 
     @staticmethod
@@ -292,7 +295,7 @@ def same(one, other):
     return (
         np.array_equal(one.values, other.values, equal_nan=True)
         and [str(step) for step in one.account] == [str(step) for step in other.account]
-        and one.views.__len__() == other.views.__len__()
+        and len(one.views) == len(other.views)
     )
 
 

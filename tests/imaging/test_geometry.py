@@ -11,6 +11,7 @@ from mediml.imaging import (
     crop_volume,
     pad_to,
     pad_volume,
+    resample_volume,
     resize_area,
 )
 
@@ -215,3 +216,15 @@ def test_a_padded_volume_keeps_the_place_of_every_voxel():
 def test_refusals_of_boxes(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_the_account_says_what_was_done():
+    pixels = np.zeros((4, 6, 8), np.float32)
+    volume = Volume(pixels, pixels, (2.0, 1.0, 1.0), ((0, 0, 1), (0, 1, 0), (1, 0, 0)), (0, 0, 0))
+    cropped = crop_volume(volume, (slice(0, 2), slice(0, 6), slice(1, 8)))
+    said = [str(step) for step in resample_volume(pad_volume(cropped, (3, 6, 8), 0.0), 0.5).account]
+    assert said == [
+        "cropped from 4 × 6 × 8 to 2 × 6 × 7 pixels",
+        "padded from 2 × 6 × 7 to 3 × 6 × 8 pixels",
+        "resampled from steps of 2 × 1 × 1 mm to 0.5 × 0.5 × 0.5 mm",
+    ]

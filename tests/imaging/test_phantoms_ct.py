@@ -1,8 +1,12 @@
 """CT against what is known of it: line integrals of a disc, flat HU, noise by photons, volumes by threshold."""
 
+import shutil
+import subprocess
+
 import numpy as np
 import pytest
 
+from mediml.imaging import read_series, write_series
 from mediml.imaging.phantoms import (
     LABELS,
     Nodule,
@@ -154,7 +158,7 @@ def test_both_methods_have_noise_of_the_same_grain(water):
     grain = {}
     for method in ("projection", "direct"):
         clean = water_ct(water, photons=None, method=method, size=128, field_mm=160.0).volume.values
-        ct = water_ct(water, photons=2e4, method=method, size=128, field_mm=160.0, slices=6, range_mm=(-30.0, 30.0))
+        ct = water_ct(water, photons=2e4, method=method, size=128, field_mm=160.0, slices=4, range_mm=(-20.0, 20.0))
         noise = (ct.volume.values - clean)[:, 40:88, 40:88]
         power = (np.abs(np.fft.fft2(noise - noise.mean(axis=(1, 2), keepdims=True))) ** 2).mean(axis=0)
         frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(48), np.fft.fftfreq(48)))
@@ -186,7 +190,7 @@ def test_tissues_have_the_hu_asked_for(chest):
 def test_the_nodules_volume_is_found_by_threshold(chest):
     finding = chest.findings[0]
     z = finding.centre_mm[2]
-    ct = chest_ct(chest, size=240, slices=16, range_mm=(z - 16, z + 16), field_mm=300.0, photons=None)
+    ct = chest_ct(chest, size=200, slices=14, range_mm=(z - 14, z + 14), field_mm=320.0, photons=None, views=180)
     voxel = np.prod(ct.volume.spacing_mm)
     assert ct.fraction(finding.label).sum() * voxel == pytest.approx(finding.volume_mm3, rel=0.01)
     assert ct.mask(finding.label).sum() * voxel == pytest.approx(finding.volume_mm3, rel=0.03)
@@ -210,6 +214,19 @@ def test_the_volume_says_what_it_is(chest):
     assert ct.labels.shape == ct.object_hu.shape == ct.noise_hu.shape == volume.shape
     heart = np.argwhere(ct.mask(LABELS["heart"]))[:, 2].mean()
     assert heart > 32 and np.argwhere(ct.mask(LABELS["disc"]) | ct.mask(LABELS["marrow"]))[:, 1].mean() > 32
+
+
+def test_the_series_is_valid_dicom_and_comes_back(chest, tmp_path):
+    volume = chest_ct(chest, size=48, slices=3).volume
+    write_series(tmp_path, volume)
+    back = read_series(tmp_path)
+    np.testing.assert_array_equal(back.values, volume.values)
+    np.testing.assert_allclose(back.affine, volume.affine, atol=1e-6)
+    assert back.views == volume.views and back.units == "HU" and back.facts["body_part"] == "CHEST"
+    if shutil.which("dciodvfy") is None:
+        pytest.skip("dciodvfy (Debian: dicom3tools) is not installed")
+    for path in tmp_path.iterdir():
+        assert "Error" not in subprocess.run(["dciodvfy", str(path)], capture_output=True, text=True).stderr
 
 
 def test_the_noise_depends_on_seed_and_index_alone(water):

@@ -1,8 +1,12 @@
 """The radiograph against the laws it is made by, on slabs whose answer is known, and the film's sides."""
 
+import shutil
+import subprocess
+
 import numpy as np
 import pytest
 
+from mediml.imaging import read_image, write_image
 from mediml.imaging.phantoms import LABELS, Nodule, Thorax, chest_radiograph, make_thorax
 from mediml.imaging.phantoms.anatomy import draw_anatomy
 from mediml.imaging.phantoms.findings import Finding
@@ -160,6 +164,25 @@ def test_the_noise_depends_on_seed_and_index_alone(film):
     other = chest_radiograph(film.thorax, size=192, marker="L", index=1)
     np.testing.assert_array_equal(other.expected, film.expected)
     assert not np.array_equal(other.counts, film.counts)
+
+
+def is_valid(path):
+    if shutil.which("dciodvfy") is None:
+        pytest.skip("dciodvfy (Debian: dicom3tools) is not installed")
+    said = subprocess.run(["dciodvfy", str(path)], capture_output=True, text=True).stderr
+    return "Error" not in said
+
+
+@pytest.mark.parametrize("polarity", ["MONOCHROME1", "MONOCHROME2"])
+def test_the_film_is_valid_dicom_and_comes_back(polarity, film, tmp_path):
+    image = chest_radiograph(film.thorax, size=64, polarity=polarity).image
+    path = write_image(tmp_path / "film.dcm", image)
+    back = read_image(path)
+    np.testing.assert_array_equal(back.stored, image.stored)
+    np.testing.assert_array_equal(back.display(), image.display())
+    assert back.facts == image.facts and back.spacing_mm == pytest.approx(image.spacing_mm)
+    assert (back.modality, back.spacing_at, back.inverted) == ("DX", "detector", polarity == "MONOCHROME1")
+    assert is_valid(path)
 
 
 @pytest.mark.parametrize(

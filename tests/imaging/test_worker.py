@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from mediml.imaging import DicomError, LookupView, WindowView, read_image, worker
+from mediml.imaging.dicom import silent_pydicom
 from mediml.imaging.image import Image, Step
 from mediml.imaging.wire import Body, EndOfStreamError
 
@@ -124,6 +125,29 @@ def test_a_fork_does_not_use_the_parents(write):
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     read_image(path, isolated=True)
     assert worker._worker._process.pid == parent
+
+
+@POSIX
+def test_a_fork_while_another_thread_reads(write):
+    """The thread that holds the lock is not in the child, which must not wait for it."""
+    path, held, done = write(), threading.Event(), threading.Event()
+
+    def hold():
+        with silent_pydicom():
+            held.set()
+            done.wait(30)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait(30)
+    child = os.fork()
+    if child == 0:  # pragma: no cover - another process
+        signal.alarm(20)
+        os._exit(0 if read_image(path).values[0, 1] == 100 else 1)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    done.set()
+    thread.join()
+    assert status == 0
 
 
 @POSIX

@@ -9,7 +9,8 @@ from PIL import Image as Picture
 
 from mediml import imaging
 from mediml.plots import display, gallery
-from mediml.plots.gallery_operations import GROUPS, exhibit, number, packaged_exhibits
+from mediml.plots.gallery_exhibits import exhibit, packaged_exhibits, phantom_exhibits
+from mediml.plots.gallery_operations import GROUPS, number
 
 LOCAL = [*GROUPS["noise"], "unsharp_mask"]
 
@@ -166,6 +167,17 @@ def test_the_real_pictures():
         assert 0.4 < shown.mask.mean() < 0.99
         assert shown.mask[shown.square].mean() > 0.5
         assert 0.01 < shown.noise / (shown.window[1] - shown.window[0]) < 0.1  # to be seen, and not all that is seen
+
+
+def test_the_phantoms():
+    made = phantom_exhibits()
+    assert list(made) == ["CR", "CT", "MR", "US", "RF"]
+    for title, shown in made.items():
+        assert shown.modality in (title, "DX") and shown.spacing_mm is not None
+        low, high = shown.window
+        seen = shown.values[shown.square]
+        assert shown.mask[shown.square].mean() > 0.5 and 0.01 < shown.noise / (high - low) < 0.2, title
+        assert np.mean((seen > low) & (seen < high)) > 0.4, title  # neither black nor white
 
 
 def test_numbers_are_short():

@@ -115,6 +115,12 @@ def test_the_probe_says_what_is_there(show, volume):
     }
 
 
+def test_planes_keep_their_numbers_when_some_are_left_out(show, volume):
+    page = show(volume, every=3)
+    page.evaluate("viewer.goTo([1, 2, 0])")
+    assert page.probed()["Plane (from 0)"] == "3" and page.probed()["Stored"] == str(volume.stored[3, 2, 0])
+
+
 CODES = ["FAR", "LPH", "PRF", "HPR"]
 
 

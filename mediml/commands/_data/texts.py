@@ -40,7 +40,7 @@ def table(modality: str | None = None, packaged: bool = False) -> str:
     ]
     rows = {head: group for head, group in rows.items() if group}
     if not rows:
-        known = sorted({e["modality"] for e in catalog().values()})
+        known = sorted({e["modality"] for e in catalog().values()} | {recipe.modality for recipe in RECIPES.values()})
         raise ValueError(f"list: no data set of modality {modality!r}; expected one of {', '.join(known)}")
     everything = [row for group in rows.values() for row in group]
     widths = [max(map(len, column)) for column in zip(_HEADS, *everything)][:-1]

@@ -180,15 +180,19 @@ class Frame:
 
     def lungs(self) -> Region:
         """The cavity from the lungs' tops to their lower edges; the diaphragm and the mediastinum lie in it, too."""
-        top, x_top, y_top = 138 * self.scale[2], 46 * self.scale[0], 26 * self.scale[1]
+        floor = clip_below_plane((0, -0.32, -1), 140 * self.scale[2])
+        return self.cavity() & self.tops() & floor
 
-        def under_the_tops(x: Floats, z: Floats) -> tuple[Floats, Floats]:
+    def tops(self, lowered: float = 0.0) -> Region:
+        """All below the rounded tops of the lungs, or below those lowered by some mm."""
+        top, x_top, y_top = 138 * self.scale[2] - lowered, 46 * self.scale[0], 26 * self.scale[1]
+
+        def interval(x: Floats, z: Floats) -> tuple[Floats, Floats]:
             room = np.maximum(top - 0.016 * (np.abs(x) - x_top) ** 2 - z, 0)
             half = np.sqrt(room / 0.016)
             return y_top - half, y_top + half
 
-        floor = clip_below_plane((0, -0.32, -1), 140 * self.scale[2])
-        return self.cavity() & Region(under_the_tops) & floor
+        return Region(interval)
 
     def fissures(self) -> dict[str, tuple[Floats, float]]:
         """Planes ``normal · p = offset`` between the lobes; the upper lobes have the larger values."""

@@ -78,8 +78,7 @@ class Opacity:
 class Effusion:
     """Fluid in the pleural space: with a meniscus that climbs the wall when upright, in the back when lying.
 
-    The volume is met to 1 %, that of a `Pneumothorax` to 3 %; the `Finding` says what it came to. `volume_ml` from 20
-    to 5000; `side` as in `Nodule`.
+    The volume is met to 1 %; the `Finding` says what it came to. `volume_ml` from 20 to 5000; `side` as in `Nodule`.
     """
 
     side: str | None = None
@@ -95,7 +94,7 @@ class Effusion:
 class Pneumothorax:
     """Air in the pleural space, widest at the top when upright and in front when lying, with the lung's fine edge.
 
-    `volume_ml` from 20 to 1200; `side` as in `Nodule`.
+    The volume is met to 1 %; the `Finding` says what it came to. `volume_ml` from 20 to 1200; `side` as in `Nodule`.
     """
 
     side: str | None = None
@@ -126,7 +125,8 @@ class Finding:
     centre_mm : tuple of three float
         (x, y, z), LPS. Of a nodule its centre, else the centre of gravity.
     volume_mm3 : float
-        Of a smooth nodule pi d³ / 6; else the integral of exact chords over a fine grid of rays.
+        Of a smooth nodule pi d³ / 6; else the integral of exact chords over a fine grid of rays. Of an opacity, what of
+        it is not hidden by pleural fluid or air when lying.
     diameter_mm : float or None
         Of a nodule, without its spicules.
     hu : float

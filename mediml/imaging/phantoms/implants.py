@@ -34,16 +34,21 @@ _FLUID = Tissue(12.0)
 _AIR = Tissue(-1000.0)
 _PLEURA = Tissue(-350.0)
 _TRIES = 400
+#: Of an opacity.
+_LUMPS = 22
 
 
 @dataclass(frozen=True, eq=False)
 class Builder:
-    """Adds findings to `layers`; `bare` is the chest without the branches in its lungs, which is quicker to search."""
+    """Adds findings to `layers`, and fluid and air to `obstacles`.
+
+    `bare` is the chest without the branches in its lungs, which is quicker to search.
+    """
 
     frame: Frame
     bare: dict[str, list[Layer]]
     layers: dict[str, list[Layer]]
-    obstacles: Sequence[Shape]
+    obstacles: list[Shape]
     cloud: dict[str, Floats]
     lung_labels: tuple[int, ...]
 
@@ -91,16 +96,13 @@ class Builder:
         lobe = self.frame.lobe(name)
         points = self.cloud[name[0]]
         points = points[lobe.contains(points)]
-        middle = points[int(random.random() * len(points))]
-        near = points[np.argsort(((points - middle) ** 2).sum(axis=1))[: max(len(points) // 3, 1)]]
-        count = 22
-        centres = np.concatenate([middle[None], middle + random.normal(0, 0.42 * request.size_mm, (count, 3))])
-        centres[1 : 1 + len(near) // 20] = near[:: max(len(near) // (len(near) // 20 or 1), 1)][: len(near) // 20]
-        centres = centres[:count]
-        away = np.linalg.norm(centres - middle, axis=1) / request.size_mm
-        radii = request.size_mm * (0.2 + 0.25 * random.random((count, 1))) * (0.85 + 0.3 * random.random((count, 3)))
-        keep = away < 1.1
-        lumps = ellipsoid(centres[keep], radii[keep])
+        tries = points[(random.random(12) * len(points)).astype(int)]
+        near = ((points[None] - tries[:, None]) ** 2).sum(axis=2) < request.size_mm**2
+        middle = tries[int(near.sum(axis=1).argmax())]  # where the lobe has most room
+        spread = 0.42 * request.size_mm * random.standard_normal((_LUMPS, 3))
+        centres = middle + spread * (np.linalg.norm(spread, axis=1, keepdims=True) < 1.1 * request.size_mm)
+        radii = request.size_mm * (0.2 + 0.25 * random.random((_LUMPS, 1))) * (0.85 + 0.3 * random.random((_LUMPS, 3)))
+        lumps = ellipsoid(centres, radii)
         rim = Ellipsoids(lumps.centres, lumps.matrices / 1.3)
         host = self.lung_labels[0]
         self._insert(Layer(label, Tissue(_RIM_HU), (Confined(rim, lobe),), host), "vessel")
@@ -131,6 +133,7 @@ class Builder:
             layers.append(Layer(label, _FLUID if fluid else _AIR, tuple(filled(parameter)), host))
             for layer in layers:
                 self._insert(layer, "airway", poses=(pose,))
+            self.obstacles.extend(filled(parameter))
         volume, place = self._measure(label, "upright", 1.5)
         kind, tissue = ("effusion", _FLUID) if fluid else ("pneumothorax", _AIR)
         return Finding(kind, label, side, "", place, volume, None, tissue.hu)

@@ -5,7 +5,7 @@ import numpy as np
 from mediml.imaging.phantoms.anatomy import Frame
 from mediml.imaging.phantoms.shapes import Ellipsoids, Floats, Region, Shape, Tubes, clip_below_plane, ellipsoid, tube
 
-__all__ = ["abdomen", "great_vessels", "heart", "mediastinum", "trachea", "trees"]
+__all__ = ["abdomen", "back_muscles", "great_vessels", "heart", "mediastinum", "partition", "trachea", "trees"]
 
 _SMALLEST_RADIUS = 0.35
 
@@ -65,7 +65,7 @@ def trachea(frame: Frame) -> tuple[list[Shape], list[Shape]]:
 
 
 def mediastinum(frame: Frame) -> list[Shape]:
-    """The fat between the lungs, and their thin partition in front."""
+    """The fat between the lungs."""
     sx, sy, sz = frame.scale
     heights = np.array([-160, -40, 20, 60, 100, 140]) * sz
     widths = np.array([24, 24, 30, 26, 23, 28]) * sx
@@ -75,11 +75,20 @@ def mediastinum(frame: Frame) -> list[Shape]:
         half = 46 * sy * rest**0.5
         return 8 * sy - half, 8 * sy + half
 
-    def partition(x: Floats, z: Floats) -> tuple[Floats, Floats]:
-        near = np.abs(x - 3 * sx) < 3.5
-        return np.where(near, frame.front(z), np.inf), np.where(near, 0.0, -np.inf)
+    return [Region(core)]
 
-    return [Region(core), Region(partition)]
+
+def partition(frame: Frame) -> list[Shape]:
+    """The thin wall between the lungs in front, which widens to the fat pads beside the heart."""
+    sx, _, sz = frame.scale
+
+    def interval(x: Floats, z: Floats) -> tuple[Floats, Floats]:
+        away = np.maximum(np.abs(x - 3 * sx) - 3.5, 0)
+        front = frame.front(z)
+        share = away / np.clip(-60 * sz - z, 1e-3, 25)  # a wedge: see back_muscles
+        return front, np.where(share < 1, front * share, front)
+
+    return [Region(interval) & frame.cavity()]
 
 
 def back_muscles(frame: Frame) -> list[Shape]:
@@ -97,6 +106,7 @@ def abdomen(frame: Frame, upright: bool) -> dict[str, list[Shape]]:
     """Diaphragm and organs below it. The stomach's gas is on top: under the left dome, or in front when lying."""
     sx = frame.scale[0]
     centre, radii = frame.place((60, 8, 0))[0], frame.place((37, 30, 35))[0]
+    radii *= 0.88 + 0.24 * (frame.anatomy.shape % 101) / 100
     centre[2] = frame.anatomy.dome_left_mm * frame.scale[2] - 6 - radii[2]
     spleen = frame.place((96, 46, 0))[0]
     spleen[2] = frame.anatomy.dome_left_mm * frame.scale[2] - 60

@@ -43,8 +43,7 @@ def pneumothorax(frame: Frame, side: int, upright: bool, edge_mm: float = 0.0) -
             share = np.clip((z - low) / (high - low), 0, 1)
             return np.where(share > 0, depth * share**1.2 + edge_mm, 0.0)
 
-        top = clip_below_plane((0, 0, -1), -(high - 1.1 * depth - edge_mm))
-        return [*_along_the_wall(frame, lungs, thickness), lungs & top]
+        return _along_the_wall(frame, lungs, thickness, frame.tops(depth + edge_mm))
 
     return filled
 
@@ -53,12 +52,21 @@ def _half(side: int) -> Region:
     return clip_below_plane((-side, 0, 0), 0)
 
 
-def _along_the_wall(frame: Frame, lungs: Region, thickness: Callable[[Floats], Floats]) -> list[Region]:
-    """What lies within `thickness(z)` of the wall: behind, and in front; all where that leaves nothing inside."""
+def _along_the_wall(
+    frame: Frame, lungs: Region, thickness: Callable[[Floats], Floats], tops: Region | None = None
+) -> list[Region]:
+    """What lies within `thickness(z)` of the wall, or above `tops`: behind, and in front.
+
+    Rays on which that leaves nothing inside are in it as a whole.
+    """
 
     def inner(x: Floats, z: Floats) -> tuple[Floats, Floats]:
         x, z = np.broadcast_arrays(x, z)
-        return frame.shrunk_cavity(x, z, np.broadcast_to(thickness(z), x.shape))
+        enter, leave = frame.shrunk_cavity(x, z, np.broadcast_to(thickness(z), x.shape))
+        if tops is None:
+            return enter, leave
+        low, high = tops.interval(x, z)
+        return np.maximum(enter, low), np.minimum(leave, high)
 
     def behind(x: Floats, z: Floats) -> tuple[Floats, Floats]:
         enter, leave = inner(x, z)
@@ -100,13 +108,8 @@ def solve(
 
 def _overlap(regions: list[Region], lung: Stretches, x: Floats, z: Floats, area_mm2: float) -> float:
     covered = np.zeros(len(lung.ray))
-    spans = []
-    for region in regions:
+    for region in regions:  # without overlap
         enter, leave = np.broadcast_arrays(*region.interval(x, z))
         low, high = np.maximum(lung.enter, enter[lung.ray]), np.minimum(lung.leave, leave[lung.ray])
-        spans.append((low, high))
         covered += np.maximum(high - low, 0)
-    if len(spans) == 3:  # the cap of a pneumothorax overlaps what lies along the wall
-        for low, high in spans[:2]:
-            covered -= np.maximum(np.minimum(high, spans[2][1]) - np.maximum(low, spans[2][0]), 0)
     return float(covered.sum() * area_mm2)

@@ -222,6 +222,7 @@ def _image(signal: Floats, body: Thorax, step: float, polarity: str) -> Image:
             "laterality": "",
             "patient_orientation": "L/F",
             "lossy": "NO",
+            "pixel_intensity": "LOG",
             "burned_in": "NO",
         },
         age_years=min(body.anatomy.age_years, 90.0),

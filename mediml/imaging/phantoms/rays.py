@@ -53,7 +53,8 @@ class Stretches:
 
     def integral(self, value_of_layer: Floats) -> Floats:
         """For each ray the sum of length times value: with attenuations in 1/mm, the exponent of Beer and Lambert."""
-        return np.bincount(self.ray, (self.leave - self.enter) * value_of_layer[self.layer], self.rays)
+        length = self.leave - self.enter
+        return np.asarray(np.bincount(self.ray, length * value_of_layer[self.layer], self.rays), np.float64)
 
     def cells(self, value_of_layer: Floats, start: float, step: float, count: int) -> Floats:
         """Mean value in each of `count` cells of `step` mm along y from `start`: shape (rays, count). Exact."""

@@ -88,7 +88,7 @@ class Confined:
         return ray[keep], enter[keep], leave[keep]
 
     def contains(self, points: ArrayLike) -> NDArray[np.bool_]:
-        return self.shape.contains(points) & self.region.contains(points)
+        return np.asarray(self.shape.contains(points) & self.region.contains(points), np.bool_)
 
 
 def clip_below_plane(normal: ArrayLike, offset: float) -> Region:
@@ -130,13 +130,18 @@ class Ellipsoids:
         return np.asarray(4 / 3 * np.pi / np.abs(np.linalg.det(self.matrices)))
 
     def contains(self, points: ArrayLike) -> NDArray[np.bool_]:
-        away = np.asarray(points, np.float64)[..., None, :] - self.centres
-        return np.asarray((np.einsum("nij,...nj->...ni", self.matrices, away) ** 2).sum(-1) <= 1).any(-1)
+        return _among(points, *self._bounds(), self._holds)
+
+    def _holds(self, points: Floats) -> NDArray[np.bool_]:
+        away = points[:, None, :] - self.centres
+        return np.asarray((np.einsum("nij,pnj->pni", self.matrices, away) ** 2).sum(-1) <= 1)
+
+    def _bounds(self) -> tuple[Floats, Floats]:
+        reach = np.linalg.norm(np.linalg.inv(self.matrices), axis=2)
+        return self.centres - reach, self.centres + reach
 
     def strike(self, xs: Floats, zs: Floats) -> Hits:
-        reach = np.linalg.norm(np.linalg.inv(self.matrices), axis=2)
-        low, high = self.centres - reach, self.centres + reach
-        which, x, z, ray = _near(low, high, xs, zs)
+        which, x, z, ray = _near(*self._bounds(), xs, zs)
         m, c = self.matrices[which], self.centres[which]
         q = m[:, :, 0] * (x - c[:, 0])[:, None] + m[:, :, 2] * (z - c[:, 2])[:, None]
         enter, leave = _quadratic(q, m[:, :, 1])
@@ -179,17 +184,21 @@ class Tubes:
     radii: Floats
 
     def contains(self, points: ArrayLike) -> NDArray[np.bool_]:
-        p = np.asarray(points, np.float64)[..., None, :]
-        near = (np.einsum("nij,...nj->...ni", self.sections, p - self.starts) ** 2).sum(-1) <= 1
-        after = np.einsum("nj,...nj->...n", self.caps[:, 0], p - self.starts) >= 0
-        before = np.einsum("nj,...nj->...n", self.caps[:, 1], p - self.ends) <= 0
-        return np.asarray(near & after & before).any(-1)
+        return _among(points, *self._bounds(), self._holds)
+
+    def _holds(self, points: Floats) -> NDArray[np.bool_]:
+        p = points[:, None, :]
+        near = (np.einsum("nij,pnj->pni", self.sections, p - self.starts) ** 2).sum(-1) <= 1
+        after = np.einsum("nj,pnj->pn", self.caps[:, 0], p - self.starts) >= 0
+        before = np.einsum("nj,pnj->pn", self.caps[:, 1], p - self.ends) <= 0
+        return np.asarray(near & after & before)
+
+    def _bounds(self) -> tuple[Floats, Floats]:
+        reach = 1.3 * self.radii[:, None]  # planes that cut askew reach further than the section
+        return np.minimum(self.starts, self.ends) - reach, np.maximum(self.starts, self.ends) + reach
 
     def strike(self, xs: Floats, zs: Floats) -> Hits:
-        reach = 1.3 * self.radii[:, None]  # planes that cut askew reach further than the section
-        low = np.minimum(self.starts, self.ends) - reach
-        high = np.maximum(self.starts, self.ends) + reach
-        which, x, z, ray = _near(low, high, xs, zs)
+        which, x, z, ray = _near(*self._bounds(), xs, zs)
         m, a = self.sections[which], self.starts[which]
         dx, dz = x - a[:, 0], z - a[:, 2]
         q = m[:, :, 0] * dx[:, None] + m[:, :, 2] * dz[:, None]
@@ -237,12 +246,23 @@ def merged(shapes: Sequence[Shape]) -> tuple[Shape, ...]:
     balls = [shape for shape in shapes if isinstance(shape, Ellipsoids)]
     rest: list[Shape] = [shape for shape in shapes if not isinstance(shape, (Tubes, Ellipsoids))]
     if tubes:
-        names = ("starts", "ends", "sections", "caps", "radii")
-        rest.append(Tubes(*(np.concatenate([getattr(each, name) for each in tubes]) for name in names)))
+        parts = zip(*((each.starts, each.ends, each.sections, each.caps, each.radii) for each in tubes))
+        rest.append(Tubes(*map(np.concatenate, parts)))
     if balls:
-        names = ("centres", "matrices")
-        rest.append(Ellipsoids(*(np.concatenate([getattr(each, name) for each in balls]) for name in names)))
+        rest.append(Ellipsoids(*map(np.concatenate, zip(*((each.centres, each.matrices) for each in balls)))))
     return tuple(rest)
+
+
+def _among(
+    points: ArrayLike, low: Floats, high: Floats, holds: Callable[[Floats], NDArray[np.bool_]]
+) -> NDArray[np.bool_]:
+    """Which points (…, 3) any piece holds; those out of the bounds of all pieces are not tried."""
+    p = np.asarray(points, np.float64)
+    flat = p.reshape(-1, 3)
+    result = ((flat >= low.min(axis=0)) & (flat <= high.max(axis=0))).all(axis=1)
+    if result.any():
+        result[result] = holds(flat[result]).any(axis=1)
+    return np.asarray(result.reshape(p.shape[:-1]), np.bool_)
 
 
 def _near(low: Floats, high: Floats, xs: Floats, zs: Floats) -> tuple[Any, Floats, Floats, NDArray[np.int64]]:

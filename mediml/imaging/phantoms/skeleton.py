@@ -94,7 +94,7 @@ def _vertebra(frame: Frame, shapes: Shapes, top: float, tall: float, level: int)
             _hollow(shapes, [(side * (wide - 5), y + deep + 11, z), tip], 4.3)
     drop = 12 if 3 <= level <= 9 else 6
     spinous = [(0, y + deep + 22, z - 4), (0, y + deep + 36, z - 4 - drop)]
-    _hollow(shapes, spinous, 5.5, (1, 0, 0), 2.6, 0.5)
+    shapes["marrow"].append(tube(spinous, 5.5, (1, 0, 0), 2.6))
 
 
 def rib_line(frame: Frame, side: int, number: int, top: float, points: int = 34) -> Floats:

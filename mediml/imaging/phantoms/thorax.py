@@ -12,10 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mediml.imaging.phantoms.anatomy import Anatomy, Frame, draw_anatomy
-from mediml.imaging.phantoms.findings import Finding, Request
+from mediml.imaging.phantoms.findings import Effusion, Finding, Pneumothorax, Request
 from mediml.imaging.phantoms.implants import FIRST_LABEL, Builder
 from mediml.imaging.phantoms.materials import CT_KEV, TISSUES, tissue_attenuation
-from mediml.imaging.phantoms.organs import abdomen, back_muscles, great_vessels, heart, mediastinum, trachea, trees
+from mediml.imaging.phantoms.organs import (
+    abdomen,
+    back_muscles,
+    great_vessels,
+    heart,
+    mediastinum,
+    partition,
+    trachea,
+    trees,
+)
 from mediml.imaging.phantoms.rays import Layer, Stretches, resolve
 from mediml.imaging.phantoms.shapes import Floats, Region, Shape, Tubes, clip_below_plane, ellipsoid, merged, tube
 from mediml.imaging.phantoms.skeleton import skeleton
@@ -135,10 +144,10 @@ def make_thorax(
     layers = {pose: [_with_trees(layer, filled) for layer in bare[pose]] for pose in bare}
     bare = {pose: [replace(each, shapes=merged(each.shapes)) for each in bare[pose]] for pose in bare}
     builder = Builder(frame, bare, layers, obstacles, cloud, _LUNG)
-    truth = tuple(
-        builder.add(request, FIRST_LABEL + k, np.random.default_rng([seed, index, 1, k]))
-        for k, request in enumerate(findings)
-    )
+    # Fluid and air first: nodules keep clear of them, wherever they stand in the list.
+    order = sorted(range(len(findings)), key=lambda k: not isinstance(findings[k], (Effusion, Pneumothorax)))
+    truths = {k: builder.add(findings[k], FIRST_LABEL + k, np.random.default_rng([seed, index, 1, k])) for k in order}
+    truth = tuple(truths[k] for k in range(len(findings)))
     upright, supine = (
         tuple(replace(each, shapes=merged(each.shapes)) for each in layers[pose]) for pose in ("upright", "supine")
     )
@@ -167,6 +176,8 @@ def _layers(frame: Frame, upright: bool) -> list[Layer]:
     layers = [_layer(name, shapes[name]) for name in TISSUES if name != "air"]
     at = [layer.label for layer in layers].index(LABELS["mediastinum"])
     layers.insert(at, Layer(LABELS["muscle"], TISSUES["muscle"], tuple(back_muscles(frame))))
+    at = [layer.label for layer in layers].index(LABELS["diaphragm"])  # which hides it below the lungs
+    layers.insert(at, Layer(LABELS["mediastinum"], TISSUES["mediastinum"], tuple(partition(frame))))
     return layers
 
 
