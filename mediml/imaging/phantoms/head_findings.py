@@ -132,7 +132,7 @@ class Infarct:
     def relabel(self, label: NDArray[np.uint8], place: tuple[Field, Field, Field], head: Head) -> None:
         on_side = np.flatnonzero((place[0] * self.sign > 0) & self._brain(label))
         x, y, z = head.standard(*(axis[on_side] for axis in place))
-        rough = 1.8 * head.noise(0, y, z, x)
+        rough = 3.0 * head.noise(0, 1.6 * y, 1.6 * z, 1.6 * x)
         wedge = self.depth(x, y, z, (self.first, self.last, self.inner_mm, self.low_mm, self.high_mm))
         whole = self.depth(x, y, z, self.TERRITORY)
         label[on_side[(wedge + rough > 0) & (whole > 0)]] = code("stroke")
