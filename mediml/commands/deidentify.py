@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from mediml.imaging.deidentify import deidentify_files
-    from mediml.imaging.pseudonyms import Pseudonyms
+    from mediml.imaging.standard.pseudonyms import Pseudonyms
 
     if arguments.key is None and arguments.out.is_dir() and any(arguments.out.iterdir()):
         raise ValueError("--out: the folder holds something; name an empty one, or the --key it was written with")

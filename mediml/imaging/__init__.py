@@ -38,9 +38,9 @@ from mediml.imaging.normalisation import (
 from mediml.imaging.orientation import reorient
 from mediml.imaging.picture import read_picture
 from mediml.imaging.presets import CT_WINDOWS
-from mediml.imaging.pseudonyms import DeidentificationError, Pseudonyms
 from mediml.imaging.resample import resample, resample_image, resample_mask, resample_volume, resize, resize_mask
 from mediml.imaging.series import SeriesError, list_series, read_series
+from mediml.imaging.standard.pseudonyms import DeidentificationError, Pseudonyms
 from mediml.imaging.variation import total_variation
 from mediml.imaging.volume import Volume
 

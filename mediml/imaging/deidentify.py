@@ -1,6 +1,6 @@
 """De-identification of DICOM files by a list of what may stay.
 
-Everything is left out but the attributes of `mediml.imaging.allowed`: whatever nobody thought of goes, private
+Everything is left out but the attributes of `mediml.imaging.standard.allowed`: whatever nobody thought of goes, private
 attributes, overlays, comments and texts with it. Identifiers become a keyed hash, dates move by a number of days that
 only the key tells, pixels are decoded and written anew, so that nothing can hide behind, between or beside them.
 
@@ -29,12 +29,12 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, UID_dictionary
 from pydicom.valuerep import format_number_as_ds
 
-from mediml.imaging.allowed import CODES, DATES, NUMBERS, SEQUENCES, TABLES, UIDS
 from mediml.imaging.dicom import is_dicom, parse, read_dataset_image, silent_pydicom
-from mediml.imaging.header import Header, tag_name
 from mediml.imaging.image import DicomError
 from mediml.imaging.limits import MAX_FILE_BYTES, read_bytes
-from mediml.imaging.pseudonyms import DeidentificationError, Pseudonyms
+from mediml.imaging.standard.allowed import CODES, DATES, NUMBERS, SEQUENCES, TABLES, UIDS
+from mediml.imaging.standard.header import Header, tag_name
+from mediml.imaging.standard.pseudonyms import DeidentificationError, Pseudonyms
 
 __all__ = ["DeidentificationError", "Outcome", "Pseudonyms", "deidentify", "deidentify_files"]
 

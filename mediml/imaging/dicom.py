@@ -24,15 +24,15 @@ from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.filereader import read_dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from mediml.imaging import worker
-from mediml.imaging.codecs import Decoded, decode, needs_worker
-from mediml.imaging.colour import to_rgb
-from mediml.imaging.grey import is_inverted, modality_values, padding, views
-from mediml.imaging.header import Header, refusing, tag_name
+from mediml.imaging.decoding import worker
+from mediml.imaging.decoding.codecs import Decoded, decode, needs_worker
+from mediml.imaging.decoding.colour import to_rgb
+from mediml.imaging.decoding.grey import is_inverted, modality_values, padding, views
+from mediml.imaging.decoding.pixels import GREY, PixelDescription, describe, encoded_frame, frame_count
 from mediml.imaging.image import DicomError, Image, LookupView, Step, WindowView
 from mediml.imaging.limits import MAX_ITEMS, BoundedReader, inflate, read_bytes
-from mediml.imaging.pixels import GREY, PixelDescription, describe, encoded_frame, frame_count
-from mediml.imaging.terms import MODALITIES, facts, spacing, vector
+from mediml.imaging.standard.header import Header, refusing, tag_name
+from mediml.imaging.standard.terms import MODALITIES, facts, spacing, vector
 
 __all__ = [
     "DicomError",
@@ -106,7 +106,7 @@ def read_image(path: str | os.PathLike[str], frame: int | None = None, *, isolat
 
     See Also
     --------
-    mediml.imaging.worker : the process, its limits, and what they are where the system has none.
+    mediml.imaging.decoding.worker : the process, its limits, and what they are where the system has none.
     """
     read = worker.read_isolated if isolated else read_content
     return read(read_bytes(path, DicomError), frame)  # not kept here, where it would be held beside the data set

@@ -2,7 +2,7 @@
 
 What is written is read back to the same numbers: `read_image` gives the stored values, the physical values, the
 spacing, the windows and the place in the patient again. What each kind of image must say besides is in
-`mediml.imaging.modules`.
+`mediml.imaging.standard.modules`.
 
 References
 ----------
@@ -25,7 +25,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
 from pydicom.valuerep import format_number_as_ds
 
 from mediml.imaging.image import Image, LookupView, WindowView
-from mediml.imaging.modules import STORAGE, add_modules
+from mediml.imaging.standard.modules import STORAGE, add_modules
 from mediml.imaging.volume import Volume
 
 __all__ = ["Provenance", "write_image", "write_series"]

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator
 from pydicom.dataset import Dataset
 
 from mediml.imaging.dicom import parse, read_dataset_image, silent_pydicom
-from mediml.imaging.header import Header, tag_name
 from mediml.imaging.image import DicomError, Image
 from mediml.imaging.limits import read_bytes
+from mediml.imaging.standard.header import Header, tag_name
 
 __all__ = ["count_frames", "open_dataset", "read_frames"]
 

@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from mediml.imaging.assemble import assemble, read_slice
-from mediml.imaging.choices import Stack, StackSummary, stacks_of
-from mediml.imaging.header import tag_name
 from mediml.imaging.image import Step
-from mediml.imaging.scan import SeriesError, Slice, scan
-from mediml.imaging.stack import Grid, fit_grid, same_place
-from mediml.imaging.straighten import straighten
+from mediml.imaging.stacking.assemble import assemble, read_slice
+from mediml.imaging.stacking.choices import Stack, StackSummary, stacks_of
+from mediml.imaging.stacking.scan import SeriesError, Slice, scan
+from mediml.imaging.stacking.stack import Grid, fit_grid, same_place
+from mediml.imaging.stacking.straighten import straighten
+from mediml.imaging.standard.header import tag_name
 from mediml.imaging.volume import Volume, check_voxel_count
 
 __all__ = ["SeriesError", "list_series", "read_series"]

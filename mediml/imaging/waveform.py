@@ -18,9 +18,9 @@ from pydicom.uid import ExplicitVRBigEndian
 from pydicom.waveforms import multiplex_array
 
 from mediml.imaging.dicom import only_our_errors, parse
-from mediml.imaging.header import Header, refusing, tag_name
 from mediml.imaging.image import DicomError
 from mediml.imaging.limits import read_bytes
+from mediml.imaging.standard.header import Header, refusing, tag_name
 
 __all__ = ["MAX_SAMPLES", "Waveform", "read_waveform"]
 

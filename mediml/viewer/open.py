@@ -15,11 +15,11 @@ from mediml.imaging import (
     read_picture,
     read_series,
 )
-from mediml.imaging.choices import stacks_of
 from mediml.imaging.dicom import is_dicom
 from mediml.imaging.frames import count_frames, open_dataset
 from mediml.imaging.picture import is_picture
-from mediml.imaging.scan import scan
+from mediml.imaging.stacking.choices import stacks_of
+from mediml.imaging.stacking.scan import scan
 from mediml.viewer.scene import Picture
 from mediml.viewer.technical import Fact, frame_rate, technical_facts
 

@@ -14,9 +14,9 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID, UID_dictionary
 
 from mediml.imaging.dicom import silent_pydicom
-from mediml.imaging.header import Header
 from mediml.imaging.image import DicomError
-from mediml.imaging.terms import IMAGE_TYPES
+from mediml.imaging.standard.header import Header
+from mediml.imaging.standard.terms import IMAGE_TYPES
 
 __all__ = ["CODES", "NUMBERS", "Fact", "frame_rate", "technical_facts"]
 

@@ -25,7 +25,8 @@ import pydicom
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import fuzz_seeds
 
-from mediml.imaging import DicomError, read_image, worker
+from mediml.imaging import DicomError, read_image
+from mediml.imaging.decoding import worker
 from mediml.imaging.dicom import UNFORESEEN
 from mediml.imaging.waveform import read_waveform
 

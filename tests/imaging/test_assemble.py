@@ -7,7 +7,8 @@ from handmade_slices import AXIAL, check_places, codes, enhanced, text
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from mediml.imaging import DicomError, SeriesError, assemble, read_series
+from mediml.imaging import DicomError, SeriesError, read_series
+from mediml.imaging.stacking import assemble
 
 
 def test_each_slice_is_rescaled_with_its_own_slope(scanner):

@@ -25,8 +25,8 @@ from pydicom.uid import (
 )
 
 from mediml.imaging import DicomError, read_image
-from mediml.imaging.codestream import read_codestream
-from mediml.imaging.rle import decode_rle
+from mediml.imaging.decoding.codestream import read_codestream
+from mediml.imaging.decoding.rle import decode_rle
 
 GREY = np.arange(64 * 48, dtype=np.uint16).reshape(64, 48) % 251
 TEST_FILES = Path(pydicom.__file__).parent / "data" / "test_files"
@@ -291,10 +291,10 @@ def test_gdcm_may_end_its_process_and_not_ours(tmp_path):
 
 
 def test_gdcm_is_refused_in_this_process():
-    from mediml.imaging.codecs import decode
+    from mediml.imaging.decoding.codecs import decode
+    from mediml.imaging.decoding.pixels import describe, encoded_frame
     from mediml.imaging.dicom import parse
-    from mediml.imaging.header import Header
-    from mediml.imaging.pixels import describe, encoded_frame
+    from mediml.imaging.standard.header import Header
 
     dataset = parse(LOSSLESS.read_bytes())
     described = describe(dataset, Header(dataset))
@@ -314,10 +314,10 @@ def test_what_a_stream_says_of_itself():
 
 
 def test_12_bits_are_for_the_other_process():
-    from mediml.imaging.codecs import needs_worker
+    from mediml.imaging.decoding.codecs import needs_worker
+    from mediml.imaging.decoding.pixels import describe, encoded_frame
     from mediml.imaging.dicom import parse
-    from mediml.imaging.header import Header
-    from mediml.imaging.pixels import describe, encoded_frame
+    from mediml.imaging.standard.header import Header
 
     for name, expected in (("JPGExtended.dcm", True), ("SC_rgb_jpeg_gdcm.dcm", True), ("SC_rgb_jpeg_dcmtk.dcm", False)):
         dataset = parse((TEST_FILES / name).read_bytes())

@@ -5,7 +5,7 @@ import pytest
 from pydicom.uid import ExplicitVRBigEndian
 
 from mediml.imaging import DicomError, read_image
-from mediml.imaging.colour import expand_segments
+from mediml.imaging.decoding.colour import expand_segments
 
 INDICES = np.array([[0, 1], [2, 9]], np.uint8)
 COLOURS = ("Red", "Green", "Blue")

@@ -14,9 +14,9 @@ from pydicom.uid import CTImageStorage, JPEGBaseline8Bit, generate_uid
 
 from mediml.cli import main
 from mediml.imaging import DicomError, read_image
-from mediml.imaging.allowed import CODES, DATES, NUMBERS, SEQUENCES, TABLES, UIDS
 from mediml.imaging.deidentify import deidentify, deidentify_files
-from mediml.imaging.pseudonyms import DeidentificationError, Pseudonyms
+from mediml.imaging.standard.allowed import CODES, DATES, NUMBERS, SEQUENCES, TABLES, UIDS
+from mediml.imaging.standard.pseudonyms import DeidentificationError, Pseudonyms
 
 CANARY = "Zebrafisch"
 KEY = bytes(range(32))

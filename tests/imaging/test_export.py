@@ -9,7 +9,7 @@ import pydicom
 import pytest
 
 from mediml.imaging import Image, LookupView, Provenance, Volume, WindowView, read_image, write_image, write_series
-from mediml.imaging.modules import STORAGE
+from mediml.imaging.standard.modules import STORAGE
 
 DTYPES = {"CT": np.int16, "MR": np.uint16, "CR": np.uint16, "DX": np.uint16, "US": np.uint8, "RF": np.uint16}
 

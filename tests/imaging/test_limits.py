@@ -9,7 +9,7 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import JPEG2000Lossless
 
 from mediml.imaging import DicomError, read_image
-from mediml.imaging.codestream import read_codestream
+from mediml.imaging.decoding.codestream import read_codestream
 from mediml.imaging.limits import BoundedReader, check_pixel_count, inflate, read_bytes
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mediml.imaging import SeriesError
-from mediml.imaging.stack import fit_grid, rounding_mm, same_place, unit_directions
+from mediml.imaging.stacking.stack import fit_grid, rounding_mm, same_place, unit_directions
 
 AXIAL = (1, 0, 0, 0, 1, 0)
 

@@ -9,10 +9,11 @@ import time
 import numpy as np
 import pytest
 
-from mediml.imaging import DicomError, LookupView, WindowView, read_image, worker
+from mediml.imaging import DicomError, LookupView, WindowView, read_image
+from mediml.imaging.decoding import worker
+from mediml.imaging.decoding.wire import Body, EndOfStreamError
 from mediml.imaging.dicom import silent_pydicom
 from mediml.imaging.image import Image, Step
-from mediml.imaging.wire import Body, EndOfStreamError
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="limits and signals of POSIX")
 
@@ -237,7 +238,7 @@ def test_limits_of_the_system(text, status):
 
 def test_a_lack_of_memory_is_a_refusal(write, monkeypatch, tmp_path):
     """A file that would need more than the process may have."""
-    from mediml.imaging import decoding
+    from mediml.imaging.decoding import process as decoding
 
     monkeypatch.setattr(decoding, "read_content", lambda *_: (_ for _ in ()).throw(MemoryError))
     import io
@@ -272,7 +273,7 @@ def test_it_cannot_be_started(write, monkeypatch):
 def test_an_image_without_views_and_padding():
     import io
 
-    from mediml.imaging.wire import image_from_message, image_to_message, receive, send
+    from mediml.imaging.decoding.wire import image_from_message, image_to_message, receive, send
 
     image = Image(stored=np.arange(6, dtype=">i2").reshape(2, 3)[:, ::-1], values=np.full((2, 3), np.nan))
     stream = io.BytesIO()

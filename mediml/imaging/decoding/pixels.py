@@ -14,9 +14,9 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate, get_frame
 from pydicom.uid import UID, AllTransferSyntaxes, ExplicitVRBigEndian, UncompressedTransferSyntaxes
 
-from mediml.imaging.header import Header, refusing, tag_name
 from mediml.imaging.image import DicomError, Step
 from mediml.imaging.limits import check_pixel_count
+from mediml.imaging.standard.header import Header, refusing, tag_name
 
 __all__ = [
     "COLOUR",

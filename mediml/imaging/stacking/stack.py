@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mediml.imaging.header import tag_name
-from mediml.imaging.scan import SeriesError
+from mediml.imaging.stacking.scan import SeriesError
+from mediml.imaging.standard.header import tag_name
 
 __all__ = ["ANGLE_TOLERANCE", "Grid", "fit_grid", "rounding_mm", "same_place", "unit_directions"]
 

@@ -32,13 +32,13 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from mediml.imaging.codestream import Codestream, read_codestream
-from mediml.imaging.header import refusing, tag_name
+from mediml.imaging.decoding.codestream import Codestream, read_codestream
+from mediml.imaging.decoding.jpeg import decode_jpeg
+from mediml.imaging.decoding.jpeg_gdcm import decode_with_gdcm
+from mediml.imaging.decoding.pixels import PixelDescription, as_dataset, extract_bits, native_values
+from mediml.imaging.decoding.rle import decode_rle
 from mediml.imaging.image import DicomError
-from mediml.imaging.jpeg import decode_jpeg
-from mediml.imaging.jpeg_gdcm import decode_with_gdcm
-from mediml.imaging.pixels import PixelDescription, as_dataset, extract_bits, native_values
-from mediml.imaging.rle import decode_rle
+from mediml.imaging.standard.header import refusing, tag_name
 
 __all__ = ["Decoded", "decode", "needs_worker"]
 
@@ -134,7 +134,7 @@ def _decode_stream(data: bytes, described: PixelDescription) -> Decoded:
 
 
 def _check_gdcm(described: PixelDescription) -> None:
-    from mediml.imaging.worker import in_decoding_process
+    from mediml.imaging.decoding.worker import in_decoding_process
 
     if not in_decoding_process():
         raise RuntimeError("a decoder that can end the process was called in this one")

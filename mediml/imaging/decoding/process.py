@@ -1,4 +1,4 @@
-"""The other side of `mediml.imaging.worker`: what runs in the process that decodes.
+"""The other side of `mediml.imaging.decoding.worker`: what runs in the process that decodes.
 
 Nothing else imports this module.
 """
@@ -8,11 +8,11 @@ import os
 import sys
 from typing import Any, BinaryIO
 
-from mediml.imaging.codecs import decode
+from mediml.imaging.decoding.codecs import decode
+from mediml.imaging.decoding.pixels import PixelDescription
+from mediml.imaging.decoding.wire import Body, EndOfStreamError, image_to_message, receive, send
 from mediml.imaging.dicom import read_content, silent_pydicom
 from mediml.imaging.image import DicomError
-from mediml.imaging.pixels import PixelDescription
-from mediml.imaging.wire import Body, EndOfStreamError, image_to_message, receive, send
 
 try:
     import resource

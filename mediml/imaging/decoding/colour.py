@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mediml.imaging.header import Header, refusing, tag_name
+from mediml.imaging.decoding.tables import binary_table, bytes_of_words
 from mediml.imaging.image import DicomError, Step
 from mediml.imaging.intensity import lookup
-from mediml.imaging.tables import binary_table, bytes_of_words
+from mediml.imaging.standard.header import Header, refusing, tag_name
 
 __all__ = ["expand_segments", "to_rgb"]
 

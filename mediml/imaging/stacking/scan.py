@@ -15,10 +15,10 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
 from mediml.imaging.dicom import is_dicom, parse, silent_pydicom
-from mediml.imaging.header import Header, tag_name
 from mediml.imaging.image import DicomError
 from mediml.imaging.limits import read_bytes
-from mediml.imaging.terms import IMAGE_TYPES, MODALITIES, vector
+from mediml.imaging.standard.header import Header, tag_name
+from mediml.imaging.standard.terms import IMAGE_TYPES, MODALITIES, vector
 
 __all__ = ["Found", "SeriesError", "Slice", "scan", "told"]
 

@@ -24,10 +24,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from mediml.imaging.codecs import Decoded
+from mediml.imaging.decoding.codecs import Decoded
+from mediml.imaging.decoding.pixels import PixelDescription
+from mediml.imaging.decoding.wire import Body, EndOfStreamError, image_from_message, receive, send
 from mediml.imaging.image import DicomError, Image
-from mediml.imaging.pixels import PixelDescription
-from mediml.imaging.wire import Body, EndOfStreamError, image_from_message, receive, send
 
 __all__ = ["START_SECONDS", "WALL_SECONDS", "Worker", "close", "deaths", "decode_isolated", "read_isolated"]
 
@@ -37,9 +37,12 @@ WALL_SECONDS = 5.0
 #: For the process to come up, on a machine that has other things to do.
 START_SECONDS = 60.0
 
-_PROGRAM = (
-    "import json, sys\nsys.path[:] = json.loads(sys.argv[1])\nfrom mediml.imaging.decoding import serve\nserve()\n"
-)
+_PROGRAM = """
+import json, sys
+sys.path[:] = json.loads(sys.argv[1])
+from mediml.imaging.decoding.process import serve
+serve()
+"""
 
 
 class Worker:
@@ -146,7 +149,7 @@ def _start() -> "subprocess.Popen[bytes]":
     if not sys.executable:
         raise DicomError("no Python program is known that could decode files in a process of its own")
     # Isolated (-I), with the paths of this process and not the working directory, which may hold anybody's modules.
-    root = Path(__file__).resolve().parent.parent.parent
+    root = Path(__file__).resolve().parents[3]
     paths = [str(root), *(path for path in sys.path if os.path.isabs(path) and path != str(root))]
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
     try:
@@ -191,7 +194,7 @@ def decode_isolated(data: bytes | memoryview, described: PixelDescription) -> De
         return decoded
 
     if in_decoding_process():
-        from mediml.imaging.codecs import decode
+        from mediml.imaging.decoding.codecs import decode
 
         return decode(data, described, 0)
     decoded = _worker.ask({"job": "decode", "described": asdict(described)}, data, answer)
@@ -201,5 +204,5 @@ def decode_isolated(data: bytes | memoryview, described: PixelDescription) -> De
 
 def in_decoding_process() -> bool:
     """Whether this is the process that may die."""
-    decoding = sys.modules.get("mediml.imaging.decoding")
+    decoding = sys.modules.get("mediml.imaging.decoding.process")
     return decoding is not None and bool(decoding.serving)

@@ -8,10 +8,10 @@ from pydicom.dataset import Dataset
 
 from mediml.imaging.dicom import read_dataset_image, read_image
 from mediml.imaging.frames import open_dataset
-from mediml.imaging.header import tag_name
 from mediml.imaging.image import Image, LookupView, Step, WindowView
-from mediml.imaging.scan import SeriesError, Slice
-from mediml.imaging.stack import Grid
+from mediml.imaging.stacking.scan import SeriesError, Slice
+from mediml.imaging.stacking.stack import Grid
+from mediml.imaging.standard.header import tag_name
 from mediml.imaging.volume import Volume, vector3
 
 __all__ = ["assemble", "read_slice"]

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, UID_dictionary
 
-from mediml.imaging.header import Header
 from mediml.imaging.image import DicomError
+from mediml.imaging.standard.header import Header
 
 __all__ = ["DeidentificationError", "Pseudonyms"]
 

@@ -1,6 +1,7 @@
 """JPEG lossless, and JPEG of 12 bits, by GDCM.
 
-GDCM ends the process on some damaged streams: this runs in the process of `mediml.imaging.decoding` and nowhere else.
+GDCM ends the process on some damaged streams: this runs in the process of `mediml.imaging.decoding.process` and nowhere
+else.
 """
 
 import importlib
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mediml.imaging.pixels import PixelDescription
+from mediml.imaging.decoding.pixels import PixelDescription
 
 __all__ = ["decode_with_gdcm"]
 

@@ -9,8 +9,8 @@ import numpy as np
 from scipy.ndimage import map_coordinates
 
 from mediml.imaging.image import Step
-from mediml.imaging.scan import SeriesError
-from mediml.imaging.stack import Grid
+from mediml.imaging.stacking.scan import SeriesError
+from mediml.imaging.stacking.stack import Grid
 from mediml.imaging.volume import Volume, check_voxel_count, vector3
 
 __all__ = ["straighten"]

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from mediml.imaging.header import tag_name
-from mediml.imaging.scan import Slice, told
-from mediml.imaging.stack import ANGLE_TOLERANCE, same_place, unit_directions
+from mediml.imaging.stacking.scan import Slice, told
+from mediml.imaging.stacking.stack import ANGLE_TOLERANCE, same_place, unit_directions
+from mediml.imaging.standard.header import tag_name
 from mediml.imaging.volume import Volume, vector3
 
 __all__ = ["Stack", "StackSummary", "stacks_of"]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from mediml.imaging.codestream import Codestream
+from mediml.imaging.decoding.codestream import Codestream
 
 __all__ = ["decode_jpeg"]
 

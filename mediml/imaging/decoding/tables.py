@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from mediml.imaging.header import Header, tag_name
 from mediml.imaging.image import DicomError, LookupView
+from mediml.imaging.standard.header import Header, tag_name
 
 __all__ = ["binary_table", "bytes_of_words", "lookup_table"]
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from mediml.imaging.header import Header
 from mediml.imaging.image import Step
+from mediml.imaging.standard.header import Header
 
 __all__ = [
     "BODY_PARTS",

@@ -9,7 +9,7 @@ DICOM PS3.15, annex E, names what must go; this list names what may stay, so tha
 PS3.3, C.7 and C.8 for the terms.
 """
 
-from mediml.imaging.terms import BODY_PARTS, MODALITIES, RESCALE_TYPES, VIEW_POSITIONS
+from mediml.imaging.standard.terms import BODY_PARTS, MODALITIES, RESCALE_TYPES, VIEW_POSITIONS
 
 __all__ = ["CODES", "DATES", "NUMBERS", "SEQUENCES", "TABLES", "UIDS"]
 

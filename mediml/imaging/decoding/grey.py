@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mediml.imaging.header import Header, tag_name
+from mediml.imaging.decoding.tables import lookup_table
 from mediml.imaging.image import DicomError, LookupView, Step, WindowView
 from mediml.imaging.intensity import WINDOW_FUNCTIONS, lookup
-from mediml.imaging.tables import lookup_table
-from mediml.imaging.terms import MODALITIES, PET_UNITS, RESCALE_TYPES, WINDOW_EXPLANATIONS
+from mediml.imaging.standard.header import Header, tag_name
+from mediml.imaging.standard.terms import MODALITIES, PET_UNITS, RESCALE_TYPES, WINDOW_EXPLANATIONS
 
 __all__ = ["is_inverted", "modality_values", "padding", "views"]
 

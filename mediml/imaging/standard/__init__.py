@@ -1,0 +1,1 @@
+"""What the DICOM standard says of attributes: their terms, what each kind of image must have, what names a patient."""
