@@ -89,6 +89,7 @@ def test_what_nibabel_wrote(tmp_path):
         (np.float32([0.5, 1, 2, 3]), np.float32),
         (np.float32([40000, 1, 2, 3]), np.float32),
         (np.float32([-32768, 32767, 0, 0]), np.int16),
+        (np.float32([32768, 1, 2, 3]), np.float32),
         (np.float64([1 / 3, 1e300, -1e-300, 0]), np.float64),
         (np.float32([1e-42, 3e38, -3e38, 1]), np.float32),
     ],
@@ -104,6 +105,7 @@ def test_round_trip_is_exact(tmp_path, values, expected):
 def test_the_same_bytes_twice_and_no_name_inside(tmp_path):
     first, second = (write_nifti(tmp_path / f"{name}.nii.gz", volume()) for name in ("Zebrafisch", "Quirin"))
     assert first.read_bytes() == second.read_bytes() and b"Zebrafisch" not in first.read_bytes()
+    assert first.read_bytes()[4:8] == bytes(4)  # RFC 1952: no time of writing
     assert oct(first.stat().st_mode & 0o777) == "0o644"
 
 
@@ -244,6 +246,7 @@ SHEAR = np.array([[1, 0.2, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]])
         ({"datatype": 32}, "datatype expects whole or real numbers"),
         ({"datatype": 12345}, "datatype is unknown"),
         ({"vox_offset": 1e30}, "vox_offset expects 348 to"),
+        ({"vox_offset": 347}, "vox_offset expects 348 to"),
         ({"vox_offset": -5}, "vox_offset expects 348 to"),
         ({"vox_offset": np.nan}, "vox_offset expects 348 to"),
         ({"magic": b"ni1"}, "magic expects 'n\\+1' or 'n\\+2'"),
