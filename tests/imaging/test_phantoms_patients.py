@@ -95,7 +95,7 @@ def test_censoring_is_as_stated(table):
 
 def test_a_patient_does_not_depend_on_how_many_there_are():
     few, many, other = longitudinal_patients(2, 5), longitudinal_patients(7, 5), longitudinal_patients(2, 6)
-    assert few == many[:2] and few != other and len(set(many)) == 7
+    assert few == many[:2] and few != other and len({p.survival_months for p in many}) == 7
 
 
 def test_visits_are_three_or_four_and_in_order(table):
@@ -104,6 +104,12 @@ def test_visits_are_three_or_four_and_in_order(table):
     for row in range(30):
         months = table.visit_months[table.visit_patient == row]
         assert months[0] == 0 and (np.diff(months) > 1).all() and months[-1] < 14
+
+
+def test_the_nodule_keeps_its_place():
+    for patient in sorted(longitudinal_patients(60, 3), key=lambda p: -p.visits[-1].diameter_mm)[:4]:
+        first, last = patient.thorax(0).findings[0], patient.thorax(len(patient.visits) - 1).findings[0]
+        assert first.centre_mm == last.centre_mm and first.diameter_mm < last.diameter_mm
 
 
 def test_the_images_of_a_patient_show_the_nodule_grow_in_its_place():

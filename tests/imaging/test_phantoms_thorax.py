@@ -233,8 +233,8 @@ def test_an_effusion_has_its_volume_in_both_poses(side, volume_ml):
 
 
 def test_a_nodule_keeps_clear_of_fluid_and_air():
-    requests = [Nodule(24, "right"), Effusion("right", 600), Pneumothorax("right", 400)]
-    thorax = make_thorax(12, 1, requests)
+    requests = [Nodule(24, "right"), Effusion("right", 900), Pneumothorax("right", 600)]
+    thorax = make_thorax(12, 4, requests)
     for pose in ("upright", "supine"):
         volume, place = moments(thorax, thorax.findings[0].label, pose, 1.0, thorax.findings[0].centre_mm)
         assert volume == pytest.approx(np.pi * 24**3 / 6, rel=0.02)
