@@ -279,6 +279,9 @@ def test_verify_tells_right_from_wrong(sets, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert f"expected md5 {md5(LARGE)}, got {md5(SMALL)}" in printed
     assert "1 files are missing or changed, such as a.nii" in printed and "1 of 3 right, 2 wrong" in printed
+    assert run("verify", "--out", tmp_path) == 1  # everything that is there
+    printed = capsys.readouterr().out
+    assert "wrong    sized" in printed and "right    new" in printed and "wrong    here: pydicom: x" in printed
     with pytest.raises(CatalogError, match="no data set 'nothing'"):
         list(check(["nothing"], tmp_path))
     os.remove(tmp_path / "parts/masks" / MANIFEST)

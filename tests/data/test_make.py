@@ -137,6 +137,7 @@ def test_a_volume_becomes_a_series_and_its_mask_lies_on_it(tmp_path):
         ({"masks": {"m": np.full((8, 6), -1)}}, "whole numbers from 0 to 255"),
         ({"masks": {"m": np.zeros(5, bool)}}, "in two or three dimensions, got bool of shape"),
         ({"masks": {"m": np.zeros((2, 8, 6), bool)}}, "has no volume of its shape to lie on"),
+        ({"images": {"s": volume(0, 0)}, "masks": {"m": np.zeros((2, 8, 6), bool)}}, "has no volume of its shape"),
         ({"truth": {"x": float("nan")}}, "JSON"),
         ({"truth": {"x": object()}}, "truth holds object, which JSON cannot say"),
     ],

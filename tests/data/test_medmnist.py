@@ -95,6 +95,7 @@ def _changed(key, change):
         (_changed("train_labels", lambda x: x * 2), "every label from 0 up"),
         (_changed("train_labels", lambda x: x * 0), "at least two of them"),
         (_changed("train_labels", lambda x: np.repeat(x, 14, 1)), "val_labels expects labels of shape"),
+        (_changed("val_labels", lambda x: np.repeat(x, 2, 0)), "one row of labels for each of 3 images, got shape"),
         (_changed("val_labels", lambda x: x[:0]), "one row of labels for each of 3 images, got shape"),
         (_changed("val_labels", lambda x: x[:, :, None]), "one row of labels for each of 3 images, got shape"),
         (_changed("train_labels", lambda x: np.array([object()] * 6)), "never loaded"),
