@@ -129,7 +129,6 @@ def endoscopy_picture(
         values=stored.astype(np.float32),
         modality="ES",
         facts={"burned_in": "NO"},
-        padding=~view,
     )
     ball = scene.ball
     if ball is None:

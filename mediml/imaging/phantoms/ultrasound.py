@@ -34,7 +34,8 @@ class Ultrasound:
     Attributes
     ----------
     image : Image
-        Modality ``"US"``, 8-bit grey values in square pixels; `padding` lies outside of the sector.
+        Modality ``"US"``, 8-bit grey values in square pixels, 1 to 255; `padding`, 0, lies outside
+        of the sector.
     masks : mapping of str to ndarray of bool, shape (rows, columns)
         Every tissue of the scene as it was drawn, and of the finding ``"finding"`` and ``"behind"`` (the part of the
         picture deeper than it, seen through it).
@@ -240,7 +241,7 @@ def _picture(
     row = r / beams.step - 0.5
     column = (t / half + 1) / 2 * array.lines - 0.5
     values = map_coordinates(grey, [row, column], order=1, mode="nearest")
-    stored = np.where(inside, np.rint(255 * values), 0).astype(np.uint8)
+    stored = np.where(inside, np.maximum(np.rint(255 * values), 1), 0).astype(np.uint8)  # 0 is kept for padding
     drawn = _paint(scene, x, z)[0]
     names = tuple(region.name for region in scene.regions)
     masks = {
