@@ -220,9 +220,9 @@ for label, name in names.items():
     share = mean_filter(scan.fraction(label)[0], 5) > 0.999  # two pixels away from any border
     asked, found = scan.object_hu[0][share].mean(), scan.volume.values[0][share].mean()
     noise = [image.volume.values[0][share].std() for image in (scan, low_dose)]
-    print(f"{name:7} asked for {asked:5.0f} HU, got {found:5.0f}; deviation {noise[0]:3.0f}, low dose {noise[1]:3.0f}")
+    print(f"{name:7} asked for {asked:5.0f} HU, got {found:5.0f}; noise {noise[0]:3.0f}, low dose {noise[1]:3.0f}")
 core = scan.fraction(scan.findings[0].label)[0] > 0.999
-print(f"nodule  asked for {scan.findings[0].hu:5.0f} HU, got {scan.volume.values[0][core].mean():5.0f} over all its pixels")
+print(f"nodule  asked for {scan.findings[0].hu:5.0f} HU, got {scan.volume.values[0][core].mean():5.0f} over all of it")
 assert abs(found - asked) < 10 and noise[1] > 3 * noise[0]
 
 # %% [markdown] tags=["en"]
