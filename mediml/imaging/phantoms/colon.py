@@ -31,6 +31,8 @@ FINDINGS = ("polyp", "ulcer", "stenosis")
 #: Between which shares of the course a finding may lie: not in the rectum, not in the caecum's end.
 _PLACES = {"polyp": (0.40, 0.92), "ulcer": (0.40, 0.92), "stenosis": (0.36, 0.72)}
 
+_TRIES = 100
+
 
 @dataclass(frozen=True)
 class BowelFinding:
@@ -74,7 +76,7 @@ class Colon:
         widths = PchipInterpolator(knots / knots[-1], table[:, 3:])(coarse / coarse[-1]).T
         self.finding = None
         if finding is not None:  # from numbers of its own: the healthy colon is the same without it
-            self.finding = self._drawn(finding, np.random.default_rng([*key, 3]), size_mm, arc, widths[0])
+            self.finding = self._drawn(finding, np.random.default_rng([*key, 3]), size_mm, arc, centre, widths[0])
         self.s, self.t = self._places(along), (np.arange(around) + 0.5) / around * 2 * np.pi
         self.centre = np.stack([np.interp(self.s, arc, axis) for axis in centre.T], 1)
         self.tangent, self.normal, self.binormal = _frames(centre, arc, self.s)
@@ -84,11 +86,26 @@ class Colon:
         self.radius = self.plain_radius + self.bump
 
     def _drawn(
-        self, name: str, rng: np.random.Generator, size: float | None, arc: NDArray[Any], width: NDArray[Any]
+        self,
+        name: str,
+        rng: np.random.Generator,
+        size: float | None,
+        arc: NDArray[Any],
+        centre: NDArray[Any],
+        width: NDArray[Any],
     ) -> BowelFinding:
+        """Where the course is not bent too much: the wall's area is within 30 % of that of a straight tube."""
+        tangent, normal, binormal = _frames(centre, arc, arc)
+        bend = np.gradient(tangent, arc, axis=0)
         low, high = _PLACES[name]
-        s, t = rng.uniform(low, high) * self.length_mm, rng.uniform(0, 2 * np.pi)
-        here = float(np.interp(s, arc, width))
+        for _ in range(_TRIES):
+            s, t = rng.uniform(low, high) * self.length_mm, rng.uniform(0, 2 * np.pi)
+            i = int(np.searchsorted(arc, s))
+            here = float(width[i])
+            out = np.cos(t) * normal[i] + np.sin(t) * binormal[i]
+            turned = np.linalg.norm(bend[i]) if name == "stenosis" else abs(bend[i] @ out)
+            if here * turned < (0.5 if name == "stenosis" else 0.3):
+                break
         if name == "polyp":
             radius = rng.uniform(5, 9) if size is None else size / 2
             return BowelFinding(name, s, t, radius, min(1.25 * radius, 0.9 * here))

@@ -242,9 +242,11 @@ class _Study:
         level = gaussian_filter(maximum_filter1d(bottom, window), window / 4)  # fluid runs to the lowest place nearby
         level -= np.interp(np.linspace(0, 63, len(even)), np.arange(64), depth)
         surface = np.interp(colon.s, even, level)
-        pool = self.wall.copy()
+        crater = colon.finding is not None and colon.finding.name == "ulcer"  # it is filled on its own
+        pool = colon.surface(colon.plain_radius) if crater else self.wall.copy()
+        wet = np.asarray((pool[..., 1] > surface[:, None]).any(1))
         pool[..., 1] = np.maximum(pool[..., 1], surface[:, None])  # what lies below its level, lying on the back
-        self.pools = [pool[part] for part in _runs((self.wall[..., 1] > surface[:, None]).any(1))]
+        self.pools = [pool[part] for part in _runs(wet)]
         self.body = (rng.uniform(158, 176), rng.uniform(98, 116))
         self.texture = gaussian_filter(band_noise(rng, (96, 96), 3.0, np.inf), 1.0, mode="wrap")
         self.bone_scale = rng.uniform(0.9, 1.15)
@@ -283,8 +285,17 @@ class _Study:
             inside = self.colon.distance() < found.radius_mm
             masks["finding"] = throw(area * inside) > 0.4
             if found.name == "ulcer" and self.contrast == "double":  # the crater is full of barium, not of gas
-                line += (DENSE_BARIUM + WATER) * throw(area * self.colon.bump)
+                line += (DENSE_BARIUM + WATER) * self._crater(angle)
         return np.asarray(gaussian_filter(np.maximum(line, 0), 0.6), np.float32), masks
+
+    def _crater(self, angle: float) -> NDArray[np.float32]:
+        """Length of the rays between the wall with the crater and the wall without it."""
+        rows = _runs(np.asarray((self.colon.bump > 0).any(1)))[0]
+        parts = []
+        for radius, sign in ((self.colon.radius, 1), (self.colon.plain_radius, -1)):  # together a closed surface
+            wall = self.turned(self.colon.surface(radius)[rows], angle)
+            parts.append((_Throw(wall, self.shape, self.pixel), wall[..., 2], sign * _patches(wall)[..., 2]))
+        return np.maximum(_lumen(parts, self.shape), 0)
 
     def _body(self, angle: float) -> NDArray[np.float32]:
         """Length of the rays in the trunk, an elliptic cylinder, with uneven fat."""
