@@ -74,9 +74,9 @@ for keyword in ("Modality", "Rows", "RescaleSlope", "RescaleIntercept", "PixelSp
 print(dict(Counter(element.VR for element in header).most_common(6)), "of", len(header))
 
 # %% [markdown] tags=["en"]
-# A few dozen numbers describe the picture; more than twice as many texts, dates and private attributes (odd group
-# numbers, meaning known to the maker only) describe the patient, the staff and the machine. Section 9 comes back to
-# them. First the numbers.
+# About fifty of them describe the picture and how to show it. The other two hundred are texts, dates and private
+# attributes (odd group numbers, meaning known to the maker only): of the patient, the staff and the machine. Section 9
+# comes back to them. First the numbers.
 #
 # ## 2 From the stored number to the screen: four steps, in this order
 #
@@ -99,8 +99,8 @@ print(dict(Counter(element.VR for element in header).most_common(6)), "of", len(
 # numbers lie from the one to the other?
 
 # %% [markdown] tags=["zh"]
-# 描述图像的数字只有几十个；而文本、日期和私有属性（组号为奇数，含义只有厂家知道）多出一倍有余，讲的是患者、医护人员和
-# 机器。这些留到第 9 节。先看数字。
+# 其中约五十个描述图像以及怎样显示它。其余二百个是文本、日期和私有属性（组号为奇数，含义只有厂家知道），讲的是患者、医
+# 护人员和机器。这些留到第 9 节。先看数字。
 #
 # ## 2 从存储值到屏幕：四步，次序不能乱
 #
@@ -177,6 +177,9 @@ for step in head.account:
 assert head.units == "HU" and np.isclose(shown["40 / 80"].max(), 1)
 
 # %% [markdown] tags=["en"]
+# The dark and bright blocks along the skull in the narrow window are no anatomy: this file went through lossy
+# compression once (`head.facts["lossy"]` says so), and a window of 80 HU shows it.
+#
 # The last lines are the image's *account*: what was done to the pixels, in order. Whoever hands you an array without
 # such an account owes you four answers.
 #
@@ -186,6 +189,9 @@ assert head.units == "HU" and np.isclose(shown["40 / 80"].max(), 1)
 # intercept is −1024 and whose pixels are unsigned.
 
 # %% [markdown] tags=["zh"]
+# 窄窗里颅骨内侧那些黑白方块不是解剖结构：这个文件曾被有损压缩（`head.facts["lossy"]` 写明了），80 HU 的窗把它暴露出
+# 来。
+#
 # 最后几行是图像的**账目**：对像素依次做过什么。谁要是交给你一个没有账目的数组，就还欠你四个答案。
 #
 # ## 4 陷阱实验：漏掉一步会怎样，怎样查出来
@@ -271,7 +277,7 @@ assert film.inverted and film.display()[places["spine"]].mean() > 0.8 > raw[plac
 
 # %% [markdown] tags=["en"]
 # A person sees the negative at once. A network does not complain: trained on one polarity and asked about the other, it
-# answers with the same confidence (a public set of COVID-19 images mixed both). *The check:* air outside the body is
+# answers with the same confidence. *The check:* air outside the body is
 # darker than lung, lung darker than spine.
 #
 # ## 5 From row and column to millimetres
@@ -292,8 +298,8 @@ assert film.inverted and film.display()[places["spine"]].mean() > 0.8 > raw[plac
 # mm, columns: $2 \cdot 2 = 4$ mm, so $\sqrt{3^2 + 4^2} = 5$ mm. Whoever reads Pixel Spacing as $(x, y)$ gets …?
 
 # %% [markdown] tags=["zh"]
-# 人一眼就能看出负片，网络却不吭声：用一种极性训练，拿另一种极性去问，它照样自信地作答（有个公开的新冠影像数据集就把两
-# 种混在了一起）。**怎么查**：体外空气比肺暗，肺比脊柱暗。
+# 人一眼就能看出负片，网络却不吭声：用一种极性训练，拿另一种极性去问，它照样自信地作答。**怎么查**：体外空气比肺暗，肺
+# 比脊柱暗。
 #
 # ## 5 从行号、列号到毫米
 #
