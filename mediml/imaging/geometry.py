@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mediml.imaging.arrays import per_axis, whole_per_axis
+from mediml.imaging.arrays import number, per_axis, whole_per_axis
 from mediml.imaging.image import Image, Step, times
 from mediml.imaging.volume import Volume
 
@@ -272,8 +272,7 @@ def center_square(image: ArrayLike, aspect: float = 1.0) -> NDArray[Any]:
     array = np.asarray(image)
     if array.ndim != 2:
         raise ValueError(f"center_square: expected shape (rows, columns), got {array.shape}")
-    if not (np.isfinite(aspect) and aspect > 0):
-        raise ValueError(f"center_square: aspect expects a positive number, got {aspect}")
+    aspect = number("center_square", "aspect", aspect)
     rows, columns = array.shape
     side = min(rows * aspect, float(columns))  # in widths of a pixel
     side_rows, side_columns = max(1, round(side / aspect)), max(1, round(side))

@@ -156,6 +156,12 @@ def test_awkward_images(correct):
         (lambda x: homomorphic_filter(-x, 3, x > 0), "homomorphic_filter: mask expects at least 16 pixels above 0"),
         (lambda x: homomorphic_filter(x, 0, x > 0), "homomorphic_filter: sigma expects"),
         (lambda x: correct_bias_field(x, x > 0, spans=(2, 0)), "spans expects whole numbers of at least 1"),
+        (lambda x: correct_bias_field(x, x > 0, spans=(np.inf,)), "spans expects whole numbers of at least 1"),
+        (
+            lambda x: correct_bias_field(x, x > 0, most_steps=0),
+            "most_steps expects a whole number of at least 1, got 0",
+        ),
+        (lambda x: correct_bias_field(x, x > 0, most_steps=2.5), "most_steps expects a whole number"),
         (lambda x: correct_bias_field(x, x > 0, spans=()), "spans expects"),
         (lambda x: correct_bias_field(x, x > 0, width=0), "correct_bias_field: width expects"),
         (lambda x: correct_bias_field(x, x > 0, tolerance=-1), "correct_bias_field: tolerance expects"),
