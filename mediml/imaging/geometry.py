@@ -15,7 +15,17 @@ from mediml.imaging.arrays import number, per_axis, whole_per_axis
 from mediml.imaging.image import Image, Step, times
 from mediml.imaging.volume import Volume
 
-__all__ = ["bounding_box", "center_square", "crop", "crop_image", "crop_volume", "pad_to", "pad_volume", "resize_area"]
+__all__ = [
+    "bounding_box",
+    "center_square",
+    "crop",
+    "crop_image",
+    "crop_volume",
+    "middle",
+    "pad_to",
+    "pad_volume",
+    "resize_area",
+]
 
 Box = tuple[slice, ...]
 
@@ -171,7 +181,7 @@ def pad_to(image: ArrayLike, shape: Sequence[int], value: float = 0) -> NDArray[
     Taught in lesson 03, Preprocessing.
     """
     array = np.asarray(image)
-    box = _middle("pad_to", array.shape, shape)
+    box = middle("pad_to", array.shape, shape)
     with np.errstate(invalid="ignore"):
         held = np.asarray(value).astype(array.dtype)
     if array.dtype.kind in "biu" and held != value:
@@ -202,7 +212,7 @@ def pad_volume(volume: Volume, shape: Sequence[int], value: float) -> Volume:
     ----------
     Taught in lesson 03, Preprocessing.
     """
-    box = _middle("pad_volume", volume.shape, shape)
+    box = middle("pad_volume", volume.shape, shape)
     if len(box) != 3:
         raise ValueError(f"pad_volume: shape expects three numbers, got {len(box)}")
     values = pad_to(volume.values, shape, value)
@@ -247,7 +257,7 @@ def _place(volume: Volume, index: Sequence[float]) -> tuple[float, float, float]
     return float(x), float(y), float(z)
 
 
-def _middle(function: str, inner: Sequence[int], outer: Sequence[int]) -> Box:
+def middle(function: str, inner: Sequence[int], outer: Sequence[int]) -> Box:
     """Where an array of shape `inner` lies in one of shape `outer`."""
     if not 0 < len(outer) <= len(inner) or any(o < i for i, o in zip(inner, outer)):
         raise ValueError(
