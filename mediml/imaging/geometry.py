@@ -301,18 +301,29 @@ def resize_area(image: ArrayLike, shape: tuple[int, int]) -> NDArray[Any]:
     Parameters
     ----------
     image : array_like of shape (rows, columns)
+        In any unit, finite: a sum over rows and columns would bring one NaN to every new pixel.
     shape : tuple of two int
         New rows I and columns J; larger than the old ones gives blocks.
 
     Returns
     -------
     ndarray of shape `shape`, float32 (float64 where `image` is)
+        In the unit of `image`, within its least and largest value.
+
+    Raises
+    ------
+    ValueError
+        If a shape is not as described, or a value is NaN or infinite.
     """
     array = np.asarray(image)
     if array.ndim != 2 or array.size == 0:
         raise ValueError(f"resize_area: expected shape (rows, columns) of at least one pixel, got {array.shape}")
     if len(shape) != 2 or min(shape) < 1:
         raise ValueError(f"resize_area: shape expects two positive whole numbers, got {shape}")
+    if bad := array.size - int(np.isfinite(array).sum()):
+        raise ValueError(
+            f"resize_area: image expects finite values, got {bad} that are NaN or infinite; fill them first"
+        )
     dtype = np.float64 if array.dtype == np.float64 else np.float32
     by_rows = _overlap(array.shape[0], shape[0]) @ array.astype(np.float64)
     return np.asarray(by_rows @ _overlap(array.shape[1], shape[1]).T, dtype)

@@ -100,7 +100,7 @@ def move(
     Parameters
     ----------
     image : array_like of shape (rows, columns) or (planes, rows, columns)
-        Interpolated linearly: its values stay within their range.
+        In any unit. Interpolated linearly: its values stay within their range. A NaN spreads to the pixels beside it.
     mask : array_like of int or bool, of the same shape, or None
         Takes the label of the nearest voxel: no new labels.
     spacing_mm : float or sequence of float
