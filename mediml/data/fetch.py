@@ -262,7 +262,7 @@ def _offline_text(planned: Plan) -> str:
     packaged = [n for n, entry in catalog().items() if "package" in entry and entry["modality"] == modality]
     from mediml.data.make import RECIPES
 
-    generated = [f"mediml data make {n}" for n, recipe in RECIPES.items() if recipe.modality == modality]
+    generated = [f"mediml data make {n} --out DIR" for n, recipe in RECIPES.items() if recipe.modality == modality]
     instead = "; ".join([", ".join(packaged)] * bool(packaged) + generated) or "see mediml data list --packaged"
     return (
         f"fetch: offline, so {planned.name} is not downloaded; it would bring {names} "

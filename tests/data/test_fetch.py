@@ -347,5 +347,5 @@ def test_the_command_without_a_server(tmp_path):
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     assert done.returncode == 2 and "--yes" in done.stderr and "CC BY-SA 4.0" in done.stderr
     done = subprocess.run([*command, "--yes", "--offline"], stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    assert done.returncode == 2 and "mr_shoulder" in done.stderr and "mediml data make volumes" in done.stderr
+    assert done.returncode == 2 and "mr_shoulder" in done.stderr and "mediml data make volumes --out DIR" in done.stderr
     assert not list(tmp_path.iterdir())
