@@ -56,8 +56,13 @@ def _info(arguments: argparse.Namespace) -> int:
 
 def _fetch(arguments: argparse.Namespace) -> int:
     from mediml.commands._data.texts import planned
+    from mediml.data.catalog import catalog
     from mediml.data.fetch import fetch, is_offline, plan
+    from mediml.data.make import RECIPES
 
+    name = arguments.name
+    if name in RECIPES and name not in catalog():
+        raise ValueError(f"fetch: {name} is generated, not downloaded; run: mediml data make {name} --out DIR")
     what = plan(arguments.name, arguments.out, arguments.size)
     if what.missing and not (arguments.offline or is_offline()):
         print(f"{planned(what)}\n", file=sys.stderr)

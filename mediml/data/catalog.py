@@ -5,6 +5,7 @@ The ``*.toml`` files of ``datasets/`` are its only source; a wheel carries a cop
 ``files`` a download. A table ``[family]`` says what holds for each entry of its file that does not say otherwise.
 """
 
+import difflib
 import hashlib
 import os
 import sys
@@ -108,7 +109,11 @@ def source(name: str) -> dict[str, Any]:
     try:
         return catalog()[name]
     except KeyError:
-        raise CatalogError(f"catalogue: no data set {name!r}; expected one of {', '.join(sorted(catalog()))}") from None
+        near = " or ".join(difflib.get_close_matches(name, catalog()))
+        raise CatalogError(
+            f"catalogue: no data set {name!r}{f', but {near}' * bool(near)}; "
+            f"expected one of {', '.join(sorted(catalog()))}"
+        ) from None
 
 
 def card(name: str) -> str:
@@ -138,7 +143,9 @@ def files_of(name: str, size: int | None = None) -> tuple[DataFile, ...]:
     """
     entry = source(name)
     if "files" not in entry:
-        raise CatalogError(f"{name}: no download; it comes with the package {entry['package']!r}")
+        raise CatalogError(
+            f"{name}: no download; it comes with the package {entry['package']!r}, see mediml data info {name}"
+        )
     keys = list(entry["files"])
     if entry.get("choice") == "size":
         chosen = keys[0] if size is None else str(size)

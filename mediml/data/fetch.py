@@ -17,6 +17,7 @@ from mediml.data.archive import unpack
 from mediml.data.catalog import CatalogError, DataFile, catalog, data_folder, files_of, hash_of, source
 from mediml.data.download import download
 from mediml.data.exclusive import exclusive
+from mediml.utils.files import write_atomically
 
 __all__ = [
     "FIRST_USE",
@@ -248,9 +249,7 @@ def _remember(file: DataFile, digest: str, folder: Path) -> None:
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    temporary = path.with_name(f"{path.name}.new")
-    temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    os.replace(temporary, path)
+    write_atomically(path, json.dumps(content, indent=1) + "\n")
 
 
 def _size(path: Path) -> int | None:
@@ -263,7 +262,7 @@ def _offline_text(planned: Plan) -> str:
     packaged = [n for n, entry in catalog().items() if "package" in entry and entry["modality"] == modality]
     from mediml.data.make import RECIPES
 
-    generated = [f"mediml data make {n}" for n, recipe in RECIPES.items() if recipe.modality == modality]
+    generated = [f"mediml data make {n} --out DIR" for n, recipe in RECIPES.items() if recipe.modality == modality]
     instead = "; ".join([", ".join(packaged)] * bool(packaged) + generated) or "see mediml data list --packaged"
     return (
         f"fetch: offline, so {planned.name} is not downloaded; it would bring {names} "

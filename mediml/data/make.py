@@ -21,6 +21,7 @@ from mediml.data.catalog import CatalogError
 from mediml.imaging.export import Provenance, write_image, write_series
 from mediml.imaging.image import Image
 from mediml.imaging.volume import Volume
+from mediml.utils.files import write_atomically
 
 __all__ = ["RECIPES", "Case", "Recipe", "make", "write_case"]
 
@@ -63,6 +64,8 @@ class Recipe:
         ``"module:function"`` of ``function(number, seed) -> Case``, with numbers from 0; or
     whole : str
         ``"module:function"`` of ``function(folder, count, seed) -> None``, which writes everything.
+    least : int
+        Smallest number that can be asked for: one for each split.
     """
 
     title: str
@@ -70,6 +73,7 @@ class Recipe:
     count: int
     case: str = ""
     whole: str = ""
+    least: int = 1
 
 
 #: The only list of generated sets; a line per set. Modules are loaded when a set is made.
@@ -79,12 +83,14 @@ RECIPES: dict[str, Recipe] = {
         "CR",
         2100,
         whole="mediml.data.recipes:chest_xray",
+        least=3,
     ),
     "volumes": Recipe(
         "MR-like volumes with masks of a structure of two parts, as NIfTI in the Decathlon's layout",
         "MR",
         20,
         whole="mediml.data.recipes:volumes",
+        least=2,
     ),
     "chest-xray-dicom": Recipe(
         "chest radiographs: clear, nodule, opacity, effusion, pneumothorax; DICOM and masks",
@@ -141,7 +147,7 @@ def make(
     folder : path
         Made if it is not there. It is empty, or holds a part of this set.
     count : int, optional
-        At least 1; the recipe's own number by default.
+        At least the recipe's `least`; its own number by default.
     seed : int
         Not negative.
     progress : callable
@@ -161,8 +167,8 @@ def make(
         raise CatalogError(f"make: no generated set {name!r}; expected one of {', '.join(RECIPES)}")
     recipe, folder = RECIPES[name], Path(folder)
     count = recipe.count if count is None else count
-    if count < 1 or seed < 0:
-        raise CatalogError(f"make: expected count >= 1 and seed >= 0, got {count} and {seed}")
+    if count < recipe.least or seed < 0:
+        raise CatalogError(f"make: {name} expects count >= {recipe.least} and seed >= 0, got {count} and {seed}")
     _claim(folder, {"name": name, "seed": seed} | ({"count": count} if recipe.whole else {}))
     if recipe.whole:
         _function(recipe.whole)(folder, count, seed)
@@ -218,7 +224,10 @@ def write_case(folder: str | os.PathLike[str], case: Case) -> None:
 def _claim(folder: Path, asked: Mapping[str, Any]) -> None:
     """Say in an empty folder what it is for; refuse one that is for something else."""
     note = folder / "set.json"
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise CatalogError(f"make: {folder} cannot be a folder, a file is in its way; name another") from None
     if note.is_file():
         try:
             found = json.loads(note.read_text(encoding="utf-8"))
@@ -226,12 +235,10 @@ def _claim(folder: Path, asked: Mapping[str, Any]) -> None:
             found = None
         if found != asked:
             raise CatalogError(f"make: {folder} holds another set ({found}), {dict(asked)} was asked for; name another")
-    elif any(folder.iterdir()):
+    elif any(not entry.name.startswith(f".{note.name}.") for entry in folder.iterdir()):  # but for a killed run's
         raise CatalogError(f"make: {folder} holds something that this command did not write; name an empty folder")
     else:
-        temporary = folder / ".set.json.part"
-        temporary.write_text(json.dumps(dict(asked)) + "\n", encoding="utf-8")
-        os.replace(temporary, note)
+        write_atomically(note, json.dumps(dict(asked)) + "\n")
 
 
 def _write_mask(folder: Path, name: str, mask: NDArray[Any], case: Case) -> None:

@@ -19,8 +19,6 @@ def chest_xray(folder: Path, count: int, seed: int) -> None:
     if target.exists():
         return
     val, test = max(1, round(count / 7)), max(1, round(2 * count / 7))
-    if count - val - test < 1:
-        raise ValueError(f"make: chest-xray expects count >= 3, one image for each split, got {count}")
     temporary = folder / ".chest-xray.npz.part"
     save(temporary, chest_xray_data(count - val - test, val, test, seed=seed))
     os.replace(temporary, target)
@@ -31,8 +29,6 @@ def volumes(folder: Path, count: int, seed: int) -> None:
     from mediml.data.volumes import generated_volumes
 
     test = max(1, count // 5)
-    if count - test < 1:
-        raise ValueError(f"make: volumes expects count >= 2, got {count}")
     for part in ("imagesTr", "labelsTr"):
         (folder / part).mkdir(exist_ok=True)
     data = generated_volumes(count - test, test, seed=seed)

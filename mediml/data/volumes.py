@@ -16,7 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import gaussian_filter
 
 from mediml.data.medmnist import DataError
-from mediml.imaging import ImageError, read_nifti, reorient
+from mediml.imaging import ImageError, pad_to, read_nifti, reorient
+from mediml.imaging.geometry import middle
 
 __all__ = ["LabelledVolume", "VolumeData", "generated_volumes", "load_volumes", "stack", "unpad"]
 
@@ -126,13 +127,15 @@ def stack(
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Volumes padded to one shape, for a 3-D network: images (N, 1, D, H, W) and labels (N, D, H, W).
 
-    Each volume lies in the middle, one voxel nearer to the start where the padding is odd; images are padded with 0,
-    their mean, labels with 0, the background. `shape` is by default the largest of each axis, rounded up to `multiple`.
+    Each volume lies in the middle as of `mediml.imaging.pad_to`; images are padded with 0, their mean, labels with 0,
+    the background. `shape` is by default the largest of each axis, rounded up to `multiple`.
     """
     target = _target([v.image.shape for v in volumes], multiple) if shape is None else shape
+    if len(target) != 3:
+        raise ValueError(f"stack: shape expects three numbers, got {target}")
     return (
-        np.stack([_pad(v.image, target) for v in volumes])[:, None],
-        np.stack([_pad(v.label, target) for v in volumes]),
+        np.stack([pad_to(v.image, target) for v in volumes])[:, None],
+        np.stack([pad_to(v.label, target) for v in volumes]),
     )
 
 
@@ -141,26 +144,13 @@ def unpad(predictions: ArrayLike, volumes: Sequence[LabelledVolume]) -> list[NDA
     padded = np.asarray(predictions)
     if padded.ndim != 4 or len(padded) != len(volumes):
         raise ValueError(f"unpad: predictions expect shape ({len(volumes)}, D, H, W), got {padded.shape}")
-    return [each[_middle(volume.image.shape, each.shape)] for each, volume in zip(padded, volumes)]
+    return [each[middle("unpad", volume.image.shape, each.shape)] for each, volume in zip(padded, volumes)]
 
 
 def _target(shapes: Sequence[tuple[int, ...]], multiple: int) -> Any:
     if not shapes or multiple < 1:
         raise ValueError(f"expected at least one volume and multiple >= 1, got {len(shapes)} and {multiple}")
     return tuple(-(-max(sizes) // multiple) * multiple for sizes in zip(*shapes))
-
-
-def _middle(inner: Sequence[int], outer: Sequence[int]) -> tuple[slice, ...]:
-    """Where an array of shape `inner` lies in one of shape `outer`."""
-    if len(inner) != len(outer) or any(i > o for i, o in zip(inner, outer)):
-        raise ValueError(f"a volume of shape {tuple(inner)} does not fit into {tuple(outer)}; choose a larger shape")
-    return tuple(slice((o - i) // 2, (o - i) // 2 + i) for i, o in zip(inner, outer))
-
-
-def _pad(array: NDArray[Any], shape: Sequence[int]) -> NDArray[Any]:
-    padded = np.zeros(shape, array.dtype)
-    padded[_middle(array.shape, shape)] = array
-    return padded
 
 
 def _scaled(image: NDArray[Any]) -> NDArray[np.float32]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["as_floats", "as_mask", "as_range", "measured", "per_axis", "whole_per_axis"]
+__all__ = ["as_floats", "as_mask", "as_range", "measured", "number", "per_axis", "whole", "whole_per_axis"]
 
 
 def as_floats(function: str, image: ArrayLike, least: int = 1) -> NDArray[Any]:
@@ -56,6 +56,29 @@ def as_range(function: str, value_range: tuple[float, float], x: NDArray[Any] | 
                 f"give their value_range, or bring them into one with window or percentile_scale"
             )
     return low, high
+
+
+def number(function: str, name: str, value: Any, positive: bool = True) -> float:
+    """One finite number: above 0, or of at least 0."""
+    try:
+        found = float(value)
+    except (TypeError, ValueError):
+        found = np.nan
+    if not np.isfinite(found) or found < 0 or (positive and found == 0):
+        bound = "above 0" if positive else "of at least 0"
+        raise ValueError(f"{function}: {name} expects a finite number {bound}, got {value!r}")
+    return found
+
+
+def whole(function: str, name: str, value: Any, least: int) -> int:
+    """One whole number of at least `least`."""
+    try:
+        found = operator.index(value)
+    except TypeError:
+        found = least - 1
+    if found < least:
+        raise ValueError(f"{function}: {name} expects a whole number of at least {least}, got {value!r}")
+    return found
 
 
 def per_axis(function: str, name: str, values: Any, axes: int, positive: bool = True) -> tuple[float, ...]:

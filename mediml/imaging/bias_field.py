@@ -4,14 +4,15 @@ A coil receives more from tissue near by. What is measured is v = u f + noise, w
 logarithms the factor is a sum, and every tissue's peak of the histogram is smeared over the range of log f.
 """
 
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mediml.imaging.arrays import as_mask
+from mediml.imaging.arrays import as_mask, number, whole
 from mediml.imaging.body import otsu_threshold
-from mediml.imaging.correlation import finite, positive
+from mediml.imaging.correlation import finite
 from mediml.imaging.filters import gaussian_filter
 from mediml.imaging.splines import SplineFit, block_means
 
@@ -68,11 +69,13 @@ def correct_bias_field(
         tissue as often as tissue from air.
     spans : tuple of int
         The splines' pieces along each axis, coarse to fine: one round of steps for each. With more pieces the field may
-        follow anatomy.
+        follow anatomy: white matter lies within and grey at the rim, so in a mask of the brain on T1 the order of the
+        tissues is taken for bias. There ``(1,)`` is right: on the head phantom with ± 20 % it leaves about 0.03 of
+        log field where the finer rounds leave as much as there was, 0.09.
     width : float
         In logarithms: 0.15 takes values as blurred by about ± 7 %.
     most_steps : int
-        Per round.
+        Per round, at least 1.
     tolerance : float
 
     Returns
@@ -104,9 +107,10 @@ def correct_bias_field(
     values.
     """
     x, inside = _tissue("correct_bias_field", image, mask)
-    positive("correct_bias_field", "width", width)
-    positive("correct_bias_field", "tolerance", tolerance)
-    if not spans or any(s != int(s) or s < 1 for s in spans):
+    number("correct_bias_field", "width", width)
+    number("correct_bias_field", "tolerance", tolerance)
+    most_steps = whole("correct_bias_field", "most_steps", most_steps, 1)
+    if not len(spans) or any(not isinstance(s, Integral) or s < 1 for s in spans):
         raise ValueError(f"correct_bias_field: spans expects whole numbers of at least 1, got {spans}")
     block = _blocks(x.shape)
     means, known = block_means(x, inside, block)
@@ -115,7 +119,7 @@ def correct_bias_field(
     for pieces in spans:
         fit = SplineFit(known, int(pieces))
         total = np.zeros(fit.shape)
-        for _ in range(int(most_steps)):
+        for _ in range(most_steps):
             sharp = np.zeros_like(logs)
             sharp[known] = _sharpened((logs - coarse)[known], width)
             step = fit.coefficients(logs - coarse - sharp)
@@ -173,7 +177,7 @@ def homomorphic_filter(
     (1993): the blur in a mask.
     """
     x, inside = _tissue("homomorphic_filter", image, mask)
-    positive("homomorphic_filter", "sigma", sigma)
+    number("homomorphic_filter", "sigma", sigma)
     logs = np.log(x, out=np.zeros(x.shape), where=inside)
     logs[inside] -= logs[inside].mean()
     near = gaussian_filter(inside.astype(np.float64), sigma, spacing_mm, mode="constant")

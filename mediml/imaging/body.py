@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
-from mediml.imaging.arrays import as_floats, measured, per_axis, whole_per_axis
+from mediml.imaging.arrays import as_floats, measured, number, per_axis, whole
 
 __all__ = ["body_mask", "otsu_threshold"]
 
@@ -44,7 +44,7 @@ def otsu_threshold(image: ArrayLike, bins: int = 256, mask: ArrayLike | None = N
     The same as ``skimage.filters.threshold_otsu`` on floating-point images.
     Taught in lesson 03, Preprocessing.
     """
-    (bins,) = whole_per_axis("otsu_threshold", "bins", bins, 1, 2)
+    bins = whole("otsu_threshold", "bins", bins, 2)
     values = measured("otsu_threshold", as_floats("otsu_threshold", image), mask)
     if values.min() == values.max():
         raise ValueError(f"otsu_threshold: image expects values that differ, got {values[0]:g} only")
@@ -112,8 +112,7 @@ def body_mask(
     if x.ndim not in (2, 3):
         raise ValueError(f"body_mask: image expects 2 or 3 axes, got shape {x.shape}")
     steps = per_axis("body_mask", "spacing_mm", spacing_mm, x.ndim)
-    if not (np.isfinite(opening_mm) and opening_mm >= 0):
-        raise ValueError(f"body_mask: opening_mm expects a finite number of at least 0, got {opening_mm}")
+    opening_mm = number("body_mask", "opening_mm", opening_mm, positive=False)
     limit = otsu_threshold(x) if threshold is None else float(threshold)
     body = np.isfinite(x) & (x > limit)
     if opening_mm > 0:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mediml.imaging.arrays import as_floats, as_range, measured, whole_per_axis
+from mediml.imaging.arrays import as_floats, as_range, measured, number, whole, whole_per_axis
 
 __all__ = ["clahe", "equalise_histogram", "gamma"]
 
@@ -44,8 +44,7 @@ def gamma(image: ArrayLike, exponent: float, value_range: tuple[float, float] = 
     ----------
     Taught in lesson 03, Preprocessing.
     """
-    if not (np.isfinite(exponent) and exponent > 0):
-        raise ValueError(f"gamma: exponent expects a finite number above 0, got {exponent}")
+    exponent = number("gamma", "exponent", exponent)
     x = as_floats("gamma", image)
     low, high = as_range("gamma", value_range, x)
     y = low + (high - low) * np.power((x - low) / (high - low), exponent)
@@ -85,7 +84,7 @@ def equalise_histogram(image: ArrayLike, bins: int = 256, mask: ArrayLike | None
     ``skimage.exposure.equalize_hist`` on floating-point images.
     Taught in lesson 03, Preprocessing.
     """
-    (bins,) = whole_per_axis("equalise_histogram", "bins", bins, 1, 2)
+    bins = whole("equalise_histogram", "bins", bins, 2)
     x = as_floats("equalise_histogram", image)
     values = measured("equalise_histogram", x, mask)
     if values.min() == values.max():
@@ -158,7 +157,7 @@ def clahe(
     if x.ndim not in (2, 3):
         raise ValueError(f"clahe: image expects 2 or 3 axes, got shape {x.shape}")
     tiles = whole_per_axis("clahe", "tile", tile, x.ndim, 2)
-    (bins,) = whole_per_axis("clahe", "bins", bins, 1, 2)
+    bins = whole("clahe", "bins", bins, 2)
     if not clip_limit >= 1:
         raise ValueError(f"clahe: clip_limit expects a number of at least 1, got {clip_limit}")
     low, high = as_range("clahe", value_range, x)

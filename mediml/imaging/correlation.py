@@ -24,7 +24,6 @@ __all__ = [
     "finite",
     "floats",
     "grid_steps",
-    "positive",
     "unpadded",
 ]
 
@@ -70,13 +69,6 @@ def finite(function: str, image: ArrayLike) -> NDArray[Any]:
             f"{function}: image expects finite values, got {bad} that are NaN or infinite; fill them first"
         )
     return array
-
-
-def positive(function: str, name: str, value: float) -> float:
-    """One finite number above 0."""
-    if not (np.isfinite(value) and value > 0):
-        raise ValueError(f"{function}: {name} expects a finite number above 0, got {value}")
-    return float(value)
 
 
 def grid_steps(function: str, spacing_mm: Any, ndim: int) -> tuple[float, ...]:
@@ -143,7 +135,8 @@ def _first_finite(x: NDArray[Any]) -> Any:
     return x.flat[int(np.argmax(known))] if known.any() else x.dtype.type(0)
 
 
-def check_border(function: str, border: str) -> None:
-    """Refuse an unknown border."""
-    if border not in BORDERS:
-        raise ValueError(f"{function}: mode expects one of {', '.join(BORDERS)}, got {border!r}")
+def check_border(function: str, border: str, constant: bool = True) -> None:
+    """Refuse an unknown border, and without `constant` the one that puts an edge around the image."""
+    known = [name for name in BORDERS if constant or name != "constant"]
+    if border not in known:
+        raise ValueError(f"{function}: mode expects one of {', '.join(known)}, got {border!r}")

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mediml.imaging.arrays import per_axis
-from mediml.imaging.correlation import BORDERS, check_border, finite, grid_steps, positive, unpadded
+from mediml.imaging.arrays import number, per_axis, whole
+from mediml.imaging.correlation import BORDERS, check_border, finite, grid_steps, unpadded
 
 __all__ = ["bilateral_filter", "non_local_means"]
 
@@ -66,10 +66,10 @@ def bilateral_filter(
     C. Tomasi, R. Manduchi, "Bilateral filtering for gray and color images", ICCV (1998).
     """
     x = finite("bilateral_filter", image)
-    _check_edge_mode("bilateral_filter", mode)
-    width = positive("bilateral_filter", "sigma_value", sigma_value)
+    check_border("bilateral_filter", mode, constant=False)
+    width = number("bilateral_filter", "sigma_value", sigma_value)
     sigmas = per_axis("bilateral_filter", "sigma_space", sigma_space, x.ndim, positive=False)
-    (reach,) = per_axis("bilateral_filter", "truncate", truncate, 1, positive=False)
+    reach = number("bilateral_filter", "truncate", truncate, positive=False)
     pixels = [s / step for s, step in zip(sigmas, grid_steps("bilateral_filter", spacing_mm, x.ndim))]
     radii = [int(reach * s + 0.5) for s in pixels]
     around = np.pad(x, [(r, r) for r in radii], BORDERS[mode])  # type: ignore[call-overload]
@@ -136,13 +136,12 @@ def non_local_means(
     applied to electron cryomicroscopy", ISBI (2008): displacement by displacement.
     """
     x = finite("non_local_means", image)
-    _check_edge_mode("non_local_means", mode)
-    noise = positive("non_local_means", "sigma", sigma)
-    h = positive("non_local_means", "strength", strength) * noise
-    for name, size, rule in (("patch", patch, "an odd whole number"), ("distance", distance, "a whole number above 0")):
-        if size != int(size) or size < 1 or (name == "patch" and size % 2 == 0):
-            raise ValueError(f"non_local_means: {name} expects {rule}, got {size}")
-    radius, reach = int(patch) // 2, int(distance)
+    check_border("non_local_means", mode, constant=False)
+    noise = number("non_local_means", "sigma", sigma)
+    h = number("non_local_means", "strength", strength) * noise
+    radius, reach = whole("non_local_means", "patch", patch, 1) // 2, whole("non_local_means", "distance", distance, 1)
+    if patch % 2 == 0:
+        raise ValueError(f"non_local_means: patch expects an odd whole number, got {patch}")
     around = np.pad(x, reach + radius, BORDERS[mode])  # type: ignore[call-overload]
     patches = [slice(reach, reach + n + 2 * radius) for n in x.shape]  # each pixel of the image and its patch
     weights, moved = np.ones_like(x), np.zeros_like(x)  # the pixel itself: weight 1, difference 0
@@ -150,7 +149,7 @@ def non_local_means(
         if any(offset):
             shifted = tuple(slice(part.start + k, part.stop + k) for part, k in zip(patches, offset))
             difference = around[shifted] - around[tuple(patches)]
-            excess = np.maximum(_patch_means(difference**2, int(patch)) - 2 * noise**2, 0)
+            excess = np.maximum(_patch_means(difference**2, patch) - 2 * noise**2, 0)
             weight = np.exp(-excess / h**2)
             weights += weight
             moved += weight * difference[tuple(slice(radius, radius + n) for n in x.shape)]
@@ -162,9 +161,3 @@ def _patch_means(x: NDArray[Any], size: int) -> NDArray[Any]:
     for axis in range(x.ndim if size > 1 else 0):
         x = unpadded(x, np.full([size if a == axis else 1 for a in range(x.ndim)], 1 / size))
     return x
-
-
-def _check_edge_mode(function: str, mode: str) -> None:
-    check_border(function, mode)
-    if mode == "constant":
-        raise ValueError(f"{function}: mode expects one of {', '.join([*BORDERS][:4])}, got 'constant', an edge")

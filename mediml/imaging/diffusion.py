@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mediml.imaging.correlation import finite, grid_steps, positive
+from mediml.imaging.arrays import number, whole
+from mediml.imaging.correlation import finite, grid_steps
 
 __all__ = ["anisotropic_diffusion"]
 
@@ -66,21 +67,20 @@ def anisotropic_diffusion(
     Analysis and Machine Intelligence 12 (1990), equations 7 to 9 (there dt = lambda).
     """
     x = finite("anisotropic_diffusion", image)
-    edge = positive("anisotropic_diffusion", "kappa", kappa)
+    edge = number("anisotropic_diffusion", "kappa", kappa)
     distances = grid_steps("anisotropic_diffusion", spacing_mm, x.ndim)
     largest = 1 / (2 * sum(1 / h**2 for h in distances))
-    dt = largest / 2 if dt is None else positive("anisotropic_diffusion", "dt", dt)
+    dt = largest / 2 if dt is None else number("anisotropic_diffusion", "dt", dt)
     if dt > largest * (1 + 1e-12):
         raise ValueError(
             f"anisotropic_diffusion: dt expects at most {largest:.6g}, beyond which the steps are unstable, got {dt}; "
             f"take more steps of a smaller dt"
         )
-    if steps != int(steps) or steps < 0:
-        raise ValueError(f"anisotropic_diffusion: steps expects a whole number of at least 0, got {steps}")
+    steps = whole("anisotropic_diffusion", "steps", steps, 0)
     if option not in (1, 2):
         raise ValueError(f"anisotropic_diffusion: option expects 1 or 2, got {option}")
     y = x.astype(np.float64)
-    for _ in range(int(steps)):
+    for _ in range(steps):
         change = np.zeros_like(y)
         for axis, h in enumerate(distances):
             slope = np.diff(y, axis=axis) / h

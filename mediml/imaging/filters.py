@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mediml.imaging.arrays import per_axis, whole_per_axis
-from mediml.imaging.correlation import BORDERS, check_border, convolve_axes, floats, grid_steps
+from mediml.imaging.arrays import number, per_axis, whole_per_axis
+from mediml.imaging.correlation import check_border, convolve_axes, floats, grid_steps
 
 __all__ = ["gaussian_filter", "mean_filter", "median_filter", "unsharp_mask"]
 
@@ -105,7 +105,7 @@ def gaussian_filter(
     check_border("gaussian_filter", mode)
     sigmas = per_axis("gaussian_filter", "sigma", sigma, x.ndim, positive=False)
     widths = [s / step for s, step in zip(sigmas, grid_steps("gaussian_filter", spacing_mm, x.ndim))]
-    (reach,) = per_axis("gaussian_filter", "truncate", truncate, 1, positive=False)
+    reach = number("gaussian_filter", "truncate", truncate, positive=False)
     if reach * max(widths) > LARGEST_RADIUS:
         raise ValueError(
             f"gaussian_filter: sigma expects a bell of at most {LARGEST_RADIUS} pixels to each side, got "
@@ -214,9 +214,8 @@ def unsharp_mask(
     03, Preprocessing.
     """
     x = floats("unsharp_mask", image)
-    (factor,) = per_axis("unsharp_mask", "amount", amount, 1, positive=False)
-    if mode == "constant":
-        raise ValueError(f"unsharp_mask: mode expects one of {', '.join([*BORDERS][:4])}, got 'constant', an edge")
+    factor = number("unsharp_mask", "amount", amount, positive=False)
+    check_border("unsharp_mask", mode, constant=False)
     y = x + x.dtype.type(factor) * (x - gaussian_filter(x, sigma, spacing_mm, mode=mode))
     if limits is None:
         return np.asarray(y)

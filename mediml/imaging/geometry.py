@@ -11,11 +11,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mediml.imaging.arrays import per_axis, whole_per_axis
+from mediml.imaging.arrays import number, per_axis, whole_per_axis
 from mediml.imaging.image import Image, Step, times
 from mediml.imaging.volume import Volume
 
-__all__ = ["bounding_box", "center_square", "crop", "crop_image", "crop_volume", "pad_to", "pad_volume", "resize_area"]
+__all__ = [
+    "bounding_box",
+    "center_square",
+    "crop",
+    "crop_image",
+    "crop_volume",
+    "middle",
+    "pad_to",
+    "pad_volume",
+    "resize_area",
+]
 
 Box = tuple[slice, ...]
 
@@ -171,7 +181,7 @@ def pad_to(image: ArrayLike, shape: Sequence[int], value: float = 0) -> NDArray[
     Taught in lesson 03, Preprocessing.
     """
     array = np.asarray(image)
-    box = _middle("pad_to", array.shape, shape)
+    box = middle("pad_to", array.shape, shape)
     with np.errstate(invalid="ignore"):
         held = np.asarray(value).astype(array.dtype)
     if array.dtype.kind in "biu" and held != value:
@@ -202,7 +212,7 @@ def pad_volume(volume: Volume, shape: Sequence[int], value: float) -> Volume:
     ----------
     Taught in lesson 03, Preprocessing.
     """
-    box = _middle("pad_volume", volume.shape, shape)
+    box = middle("pad_volume", volume.shape, shape)
     if len(box) != 3:
         raise ValueError(f"pad_volume: shape expects three numbers, got {len(box)}")
     values = pad_to(volume.values, shape, value)
@@ -247,7 +257,7 @@ def _place(volume: Volume, index: Sequence[float]) -> tuple[float, float, float]
     return float(x), float(y), float(z)
 
 
-def _middle(function: str, inner: Sequence[int], outer: Sequence[int]) -> Box:
+def middle(function: str, inner: Sequence[int], outer: Sequence[int]) -> Box:
     """Where an array of shape `inner` lies in one of shape `outer`."""
     if not 0 < len(outer) <= len(inner) or any(o < i for i, o in zip(inner, outer)):
         raise ValueError(
@@ -272,8 +282,7 @@ def center_square(image: ArrayLike, aspect: float = 1.0) -> NDArray[Any]:
     array = np.asarray(image)
     if array.ndim != 2:
         raise ValueError(f"center_square: expected shape (rows, columns), got {array.shape}")
-    if not (np.isfinite(aspect) and aspect > 0):
-        raise ValueError(f"center_square: aspect expects a positive number, got {aspect}")
+    aspect = number("center_square", "aspect", aspect)
     rows, columns = array.shape
     side = min(rows * aspect, float(columns))  # in widths of a pixel
     side_rows, side_columns = max(1, round(side / aspect)), max(1, round(side))
@@ -292,18 +301,29 @@ def resize_area(image: ArrayLike, shape: tuple[int, int]) -> NDArray[Any]:
     Parameters
     ----------
     image : array_like of shape (rows, columns)
+        In any unit, finite: a sum over rows and columns would bring one NaN to every new pixel.
     shape : tuple of two int
         New rows I and columns J; larger than the old ones gives blocks.
 
     Returns
     -------
     ndarray of shape `shape`, float32 (float64 where `image` is)
+        In the unit of `image`, within its least and largest value.
+
+    Raises
+    ------
+    ValueError
+        If a shape is not as described, or a value is NaN or infinite.
     """
     array = np.asarray(image)
     if array.ndim != 2 or array.size == 0:
         raise ValueError(f"resize_area: expected shape (rows, columns) of at least one pixel, got {array.shape}")
     if len(shape) != 2 or min(shape) < 1:
         raise ValueError(f"resize_area: shape expects two positive whole numbers, got {shape}")
+    if bad := array.size - int(np.isfinite(array).sum()):
+        raise ValueError(
+            f"resize_area: image expects finite values, got {bad} that are NaN or infinite; fill them first"
+        )
     dtype = np.float64 if array.dtype == np.float64 else np.float32
     by_rows = _overlap(array.shape[0], shape[0]) @ array.astype(np.float64)
     return np.asarray(by_rows @ _overlap(array.shape[1], shape[1]).T, dtype)

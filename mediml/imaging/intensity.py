@@ -64,7 +64,7 @@ def lookup(values: ArrayLike, first: int, table: ArrayLike) -> NDArray[Any]:
     Parameters
     ----------
     values : array_like
-        Whole numbers; others are rounded.
+        Whole numbers; others are rounded, and NaN takes the first entry.
     first : int
         The value that the first entry of `table` belongs to.
     table : array_like of shape (entries,)
@@ -73,6 +73,11 @@ def lookup(values: ArrayLike, first: int, table: ArrayLike) -> NDArray[Any]:
     -------
     ndarray of the shape of `values`, dtype of `table`
 
+    Raises
+    ------
+    ValueError
+        If `table` has not one axis or no entry.
+
     References
     ----------
     DICOM PS3.3, C.11.1.1 (modality LUT) and C.11.2.1.1 (VOI LUT).
@@ -80,6 +85,9 @@ def lookup(values: ArrayLike, first: int, table: ArrayLike) -> NDArray[Any]:
     entries = np.asarray(table)
     if entries.ndim != 1 or entries.size == 0:
         raise ValueError(f"lookup: table expects shape (entries,) with at least one entry, got {entries.shape}")
-    # int64: the subtraction would wrap around in the uint16 of most files.
-    index = np.rint(np.asarray(values)).astype(np.int64) - first
-    return np.asarray(entries[np.clip(index, 0, entries.size - 1)])
+    x, last = np.asarray(values), entries.size - 1
+    if x.dtype.kind == "f":  # before they become integers, in which the infinite have no place
+        index = np.nan_to_num(np.clip(np.rint(x.astype(np.float64)) - first, 0, last), nan=0).astype(np.int64)
+    else:  # int64: the subtraction would wrap around in the uint16 of most files
+        index = np.clip(x.astype(np.int64) - first, 0, last)
+    return np.asarray(entries[index])

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
-from mediml.imaging.arrays import as_floats, per_axis
+from mediml.imaging.arrays import as_floats, number, per_axis
 
 __all__ = ["checked_pair", "checked_swap", "elastic_displacement", "flip", "move"]
 
@@ -100,7 +100,7 @@ def move(
     Parameters
     ----------
     image : array_like of shape (rows, columns) or (planes, rows, columns)
-        Interpolated linearly: its values stay within their range.
+        In any unit. Interpolated linearly: its values stay within their range. A NaN spreads to the pixels beside it.
     mask : array_like of int or bool, of the same shape, or None
         Takes the label of the nearest voxel: no new labels.
     spacing_mm : float or sequence of float
@@ -140,8 +140,7 @@ def move(
     shift = np.asarray(shift, np.float64)
     if shift.shape != (axes,) or not np.isfinite(shift).all():
         raise ValueError(f"move: shift_mm expects {axes} finite numbers, one for each axis, got {shift_mm!r}")
-    if not (np.isfinite(scale) and scale > 0):
-        raise ValueError(f"move: scale expects a positive number, got {scale}")
+    scale = number("move", "scale", scale)
     to_old = _rotation(rotation_rad, axes).T / scale
     # All in old and new indices: diag(1 / steps) R^T / scale diag(steps)
     matrix = to_old * steps / steps[:, None]

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mediml.imaging.arrays import as_mask
-from mediml.imaging.correlation import finite, floats, positive, unpadded
+from mediml.imaging.arrays import as_mask, number
+from mediml.imaging.correlation import finite, floats, unpadded
 
 __all__ = ["correct_rician_bias", "estimate_noise", "rician_mean"]
 
@@ -110,7 +110,7 @@ def rician_mean(signal: ArrayLike, sigma: float) -> NDArray[Any]:
     from scipy.special import ive  # exp(-|x|) I(x): neither factor overflows
 
     a = np.asarray(signal)
-    positive("rician_mean", "sigma", sigma)
+    number("rician_mean", "sigma", sigma)
     if (a < 0).any():
         raise ValueError("rician_mean: signal expects values of at least 0, got negative ones")
     t = (a.astype(np.float64) / sigma) ** 2 / 2
@@ -152,7 +152,7 @@ def correct_rician_bias(mean: ArrayLike, sigma: float) -> NDArray[Any]:
     signals", Journal of Magnetic Resonance 179 (2006).
     """
     m = np.asarray(mean)
-    positive("correct_rician_bias", "sigma", sigma)
+    number("correct_rician_bias", "sigma", sigma)
     relative = m.astype(np.float64) / sigma
     # Squares, in which the curve is nearly straight and starts with a slope: interpolation is then exact to 1e-5.
     signals = np.linspace(0, 40, 8001)

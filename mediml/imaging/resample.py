@@ -54,8 +54,8 @@ def resize(image: ArrayLike, shape: Sequence[int], order: int = 1, anti_alias: b
     Returns
     -------
     ndarray, float32 (float64 where `image` is)
-        In the unit of `image`; with orders 0 and 1 within its least and largest value. A NaN takes the new pixels that
-        it has a part in, and with order 3 is refused.
+        In the unit of `image`; with orders 0 and 1 within its least and largest value, and the same bits where the grid
+        is the same. A NaN takes the new pixels that it has a part in, and with order 3 is refused.
 
     Raises
     ------
@@ -291,6 +291,8 @@ def _interpolate(
         raise ValueError(f"{function}: order expects one of 0, 1 and 3, got {order}")
     if order > 1 and not np.isfinite(x).all():
         raise ValueError(f"{function}: image expects finite values for a cubic spline, which would spread NaN; use 1")
+    if x.shape[: len(sizes)] == sizes and all(factor == 1 for factor in factors):
+        return x.copy()  # to the last bit, and no weight of 0 brings a neighbour's NaN along
     first = _first(x.shape, sizes, factors)
     if x.ndim > len(sizes):  # the colours stay as they are
         layers = [_interpolate(function, x[..., c], sizes, factors, order, anti_alias) for c in range(x.shape[-1])]

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mediml.imaging.correlation import finite, grid_steps, positive
+from mediml.imaging.arrays import number, whole
+from mediml.imaging.correlation import finite, grid_steps
 
 __all__ = ["total_variation"]
 
@@ -67,17 +68,16 @@ def total_variation(
     variation image denoising and deblurring problems", IEEE Transactions on Image Processing 18 (2009): the method.
     """
     x = finite("total_variation", image)
-    strength = positive("total_variation", "weight", weight)
+    strength = number("total_variation", "weight", weight)
     distances = grid_steps("total_variation", spacing_mm, x.ndim)
-    error = positive("total_variation", "tolerance", tolerance) * strength / min(distances)
-    if most_steps != int(most_steps) or most_steps < 1:
-        raise ValueError(f"total_variation: most_steps expects a whole number above 0, got {most_steps}")
+    error = number("total_variation", "tolerance", tolerance) * strength / min(distances)
+    most_steps = whole("total_variation", "most_steps", most_steps, 1)
     middle = x.mean(dtype=np.float64)
     z = (x - middle).astype(x.dtype)
     step = x.dtype.type(1 / (strength * sum(4 / h**2 for h in distances)))
     p = np.zeros((x.ndim, *x.shape), x.dtype)
     ahead, momentum = p, 1.0
-    for count in range(int(most_steps)):
+    for count in range(most_steps):
         raised = ahead + step * _slopes(z + x.dtype.type(strength) * _divergence(ahead, distances), distances)
         following = raised / np.maximum(1, np.sqrt((raised**2).sum(axis=0)))
         later = (1 + np.sqrt(1 + 4 * momentum**2)) / 2

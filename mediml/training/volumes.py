@@ -18,6 +18,7 @@ from mediml import from_numpy, no_grad
 from mediml.data.loader import Dataset
 from mediml.data.volumes import LabelledVolume, VolumeData, generated_volumes, load_volumes, stack, unpad
 from mediml.evaluation import dice, summarise_dice
+from mediml.imaging import pad_to
 from mediml.training.run import figure
 
 __all__ = ["Slices", "Volumes", "Whole", "dice_of_volumes", "load", "measure", "segment", "split"]
@@ -77,12 +78,6 @@ def common_size(volumes: Sequence[LabelledVolume], multiple: int = 4) -> tuple[i
     return tuple(int(-(-extent // multiple) * multiple) for extent in largest)
 
 
-def _centred(array: NDArray[Any], size: Sequence[int], value: Any) -> NDArray[Any]:
-    """Padded around its middle to a size that is nowhere smaller."""
-    room = [target - extent for target, extent in zip(size, array.shape)]
-    return np.pad(array, [(r // 2, r - r // 2) for r in room], constant_values=value)
-
-
 class Whole(Dataset):
     """Each volume as an image (1, D, H, W) and labels (D, H, W), padded to one `shape`."""
 
@@ -109,9 +104,9 @@ class Slices(Dataset):
         self.index: list[tuple[int, int]] = []
         for number, volume in enumerate(volumes):
             image, labels = volume.image.transpose(_axes(axis)), volume.label.transpose(_axes(axis))
-            image = _centred(image, (len(image), *size[1:]), image.min())
+            image = pad_to(image, (len(image), *size[1:]), image.min())
             self.volumes.append(_with_context(image, context))
-            self.labels.append(_centred(labels, image.shape, 0))
+            self.labels.append(pad_to(labels, image.shape))
             self.index.extend((number, place) for place in range(len(image)))
 
     def __len__(self) -> int:

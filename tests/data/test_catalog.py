@@ -40,6 +40,44 @@ def test_the_card_of_an_entry(name):
         assert word in text
 
 
+@pytest.mark.parametrize("name", PACKAGED)
+def test_the_card_of_a_packaged_file_names_that_file(name):
+    rows = [line.split("|")[1:3] for line in card(name).splitlines() if line.startswith("|")]
+    pairs = [zip(*(re.findall("`([^`]+)`", cell) for cell in row), strict=True) for row in rows if "`" in row[1]]
+    files = {own: file for pair in pairs for own, file in pair}
+    assert files[name] == Path(source(name)["path"]).name
+
+
+@pytest.mark.parametrize("name", sorted(catalog()))
+def test_the_card_knows_the_licence(name):
+    licence = source(name)["licence"]
+    if name not in ("montgomery", "ixi_t1", "hyper_kvasir_polyps", "bus_bra"):  # "they differ", as their card says
+        assert licence.split(" as ")[0] in card(name)
+
+
+def test_the_numbers_of_cards_are_those_of_the_entries():
+    entry = source("pneumoniamnist")
+    rows = re.findall(r"^\| `(\w+)` \| (\d+) \| (\d+) \((\d+) %\) \| (\d+) \|$", card("pneumoniamnist"), re.MULTILINE)
+    assert {split: int(count) for split, count, *_ in rows} == entry["splits"]
+    assert {split: int(ill) for split, _, ill, *_ in rows} == entry["positives"]
+    for _, count, ill, share, healthy in rows:
+        assert int(ill) + int(healthy) == int(count) and round(100 * int(ill) / int(count)) == int(share)
+    assert f"{sum(entry['splits'].values()):,} chest radiographs" in card("pneumoniamnist")
+    assert f"({source('hippocampus')['splits']['train']} volumes)" in card("hippocampus")
+    assert f"about {files_of('hippocampus')[0].about_bytes // 10**6} MB" in card("hippocampus")
+
+
+def test_the_card_says_which_packaged_files_lost_something():
+    """What their headers say: Lossy Image Compression and its ratio."""
+    import pydicom
+
+    told = " ".join(card("chest_xray").split())
+    for name, ratio in (("chest_xray", "10"), ("mr_shoulder", "18"), ("bone_xray", "30")):
+        header = pydicom.dcmread(installed(name), stop_before_pixels=True)
+        assert header.LossyImageCompression == "01" and float(header.LossyImageCompressionRatio) == float(ratio)
+        assert f"`{name}` {ratio}:1" in told
+
+
 def test_every_card_is_of_an_entry():
     cards = {path.name for path in (ROOT / "datasets" / "cards").glob("*.md")}
     assert cards == {Path(entry["card"]).name for entry in catalog().values()}

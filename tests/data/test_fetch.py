@@ -318,11 +318,34 @@ def test_list_and_info(capsys):
     assert "comes with pydicom: pydicom/data/test_files/CT_small.dcm" in " ".join(capsys.readouterr().out.split())
 
 
+def test_generated_sets_are_described_and_not_fetched(capsys, tmp_path):
+    assert run("info", "brain-mr") == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    for text in (
+        "brain-mr: MR of the head",
+        "modality MR",
+        "licence none needed",
+        "6 cases",
+        "data make brain-mr --out",
+    ):
+        assert text in printed
+    assert run("info", "ultrasound") == 0  # a packaged picture and a generated set
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "comes with pydicom-data" in printed and "mediml data make ultrasound --out DIR" in printed
+    assert run("fetch", "brain-mr", "--out", tmp_path) == 2
+    assert "brain-mr is generated, not downloaded; run: mediml data make brain-mr --out DIR" in capsys.readouterr().err
+
+
+def test_a_misspelt_name_is_told_what_comes_near(capsys):
+    assert run("info", "hipocampus") == 2
+    assert "no data set 'hipocampus', but hippocampus; expected one of" in capsys.readouterr().err
+
+
 def test_the_command_without_a_server(tmp_path):
     """Another process, the real catalogue: it asks for consent and goes nowhere without it."""
     command = [sys.executable, "-m", "mediml", "data", "fetch", "hippocampus", "--out", str(tmp_path)]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     assert done.returncode == 2 and "--yes" in done.stderr and "CC BY-SA 4.0" in done.stderr
     done = subprocess.run([*command, "--yes", "--offline"], stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    assert done.returncode == 2 and "mr_shoulder" in done.stderr and "mediml data make volumes" in done.stderr
+    assert done.returncode == 2 and "mr_shoulder" in done.stderr and "mediml data make volumes --out DIR" in done.stderr
     assert not list(tmp_path.iterdir())

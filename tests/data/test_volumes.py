@@ -105,7 +105,9 @@ def test_generated_volumes():
     [
         (lambda v: generated_volumes(0), "train, test >= 1"),
         (lambda v: generated_volumes(size=(8, 40, 28)), "three sizes >= 16"),
-        (lambda v: stack(v, shape=(8, 8, 8)), r"does not fit into \(8, 8, 8\)"),
+        (lambda v: stack(v, shape=(8, 8, 8)), r"shape expects at least \(.*\), got \(8, 8, 8\); crop first"),
+        (lambda v: stack(v, shape=(48, 48)), r"stack: shape expects three numbers, got \(48, 48\)"),
+        (lambda v: unpad(np.zeros((1, 4, 4, 4)), v), r"unpad: shape expects at least \(.*\), got \(4, 4, 4\)"),
         (lambda v: stack([]), "at least one volume"),
         (lambda v: unpad(np.zeros((2, 4, 4, 4)), v), r"expect shape \(1, D, H, W\)"),
     ],

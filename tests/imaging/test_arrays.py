@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mediml.imaging.arrays import as_floats, as_mask, as_range, measured, per_axis, whole_per_axis
+from mediml.imaging.arrays import as_floats, as_mask, as_range, measured, number, per_axis, whole, whole_per_axis
 
 
 @pytest.mark.parametrize(
@@ -56,3 +56,17 @@ def test_one_value_for_each_axis():
     for wrong in (0, 1.0, (1,), (1, 2, 3), (2, 0.5), "a", None):
         with pytest.raises(ValueError, match="f: n expects 2 whole numbers of at least 1"):
             whole_per_axis("f", "n", wrong, 2, 1)
+
+
+def test_one_number():
+    assert number("f", "s", np.float32(0.5)) == 0.5 and number("f", "s", 0, positive=False) == 0
+    for wrong in (0, -1, np.nan, np.inf, "a", None, (1, 2)):
+        with pytest.raises(ValueError, match="f: s expects a finite number above 0, got "):
+            number("f", "s", wrong)
+    for wrong in (-1e-9, np.nan, np.inf, None):
+        with pytest.raises(ValueError, match="f: s expects a finite number of at least 0, got "):
+            number("f", "s", wrong, positive=False)
+    assert whole("f", "n", np.int64(3), 3) == 3
+    for wrong in (2, -1, 3.0, np.nan, np.inf, "3", None, (3,)):
+        with pytest.raises(ValueError, match="f: n expects a whole number of at least 3, got "):
+            whole("f", "n", wrong, 3)

@@ -118,7 +118,7 @@ def test_equalised_values_are_spread_evenly_and_in_order():
     ("call", "message"),
     [
         (lambda: equalise_histogram(np.full((4, 4), 7)), "values that differ, got 7 only"),
-        (lambda: equalise_histogram(image(), 1), "bins expects 1 whole numbers of at least 2"),
+        (lambda: equalise_histogram(image(), 1), "bins expects a whole number of at least 2"),
         (lambda: equalise_histogram(image(), mask=np.zeros((64, 80))), "under the mask"),
         (lambda: clahe(image(), 1), "tile expects 2 whole numbers of at least 2"),
         (lambda: clahe(image(), (8, 8, 8)), "tile expects 2 whole numbers"),

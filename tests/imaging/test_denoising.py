@@ -146,7 +146,8 @@ def test_non_local_means_finds_the_same_line_elsewhere():
         (lambda x: non_local_means(x, 0), "non_local_means: sigma expects"),
         (lambda x: non_local_means(x, 1, strength=np.nan), "non_local_means: strength expects"),
         (lambda x: non_local_means(x, 1, patch=4), "non_local_means: patch expects an odd whole number, got 4"),
-        (lambda x: non_local_means(x, 1, distance=0), "non_local_means: distance expects a whole number above 0"),
+        (lambda x: non_local_means(x, 1, patch=np.inf), "non_local_means: patch expects a whole number of at least 1"),
+        (lambda x: non_local_means(x, 1, distance=0), "non_local_means: distance expects a whole number of at least 1"),
         (lambda x: non_local_means(x, 1, mode="constant"), "non_local_means: mode expects one of reflect"),
     ],
 )

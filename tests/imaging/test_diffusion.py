@@ -52,6 +52,10 @@ def test_diffusion_without_edges_is_a_gaussian_of_known_width(spacing):
     [
         (lambda x: anisotropic_diffusion(x, 0), "anisotropic_diffusion: kappa expects"),
         (lambda x: anisotropic_diffusion(x, 1, -1), "anisotropic_diffusion: steps expects"),
+        (
+            lambda x: anisotropic_diffusion(x, 1, np.inf),
+            "anisotropic_diffusion: steps expects a whole number of at least 0",
+        ),
         (lambda x: anisotropic_diffusion(x, 1, dt=0), "anisotropic_diffusion: dt expects a finite number above 0"),
         (lambda x: anisotropic_diffusion(x, 1, option=3), "anisotropic_diffusion: option expects 1 or 2, got 3"),
     ],

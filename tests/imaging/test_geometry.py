@@ -201,6 +201,10 @@ def test_a_padded_volume_keeps_the_place_of_every_voxel():
     ("call", "message"),
     [
         (lambda: bounding_box(np.zeros((3, 3))), "bounding_box: mask expects at least one voxel inside"),
+        (
+            lambda: resize_area([[1.0, np.nan]], (1, 1)),
+            "resize_area: image expects finite values, got 1 that are NaN or",
+        ),
         (lambda: bounding_box(np.ones((3, 3)), -1), "margin expects 2 whole numbers of at least 0"),
         (lambda: bounding_box(np.ones((3, 3)), margin_mm=2), "margin_mm expects a positive number and spacing_mm"),
         (lambda: bounding_box(np.ones((3, 3)), margin_mm=-2, spacing_mm=1), "margin_mm expects a positive number"),

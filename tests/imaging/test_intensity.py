@@ -35,6 +35,11 @@ def test_result_is_float32_and_input_is_left_alone(dtype):
     np.testing.assert_array_equal(values, before)
 
 
+@pytest.mark.parametrize(("function", "width"), [("LINEAR", 9), ("LINEAR_EXACT", 9), ("SIGMOID", 9)])
+def test_nan_stays_and_the_infinite_are_black_and_white(function, width):
+    np.testing.assert_array_equal(window([np.nan, -np.inf, np.inf], 3, width, function), [np.nan, 0, 1])
+
+
 def test_float64_stays():
     assert window(np.zeros(2), 3, 4).dtype == np.float64
 
@@ -60,6 +65,13 @@ def test_lookup_clips_at_both_ends_without_wrapping():
         lookup(np.array([0, 4, 5, 6, 7, 65535], np.uint16), 5, table), [10, 10, 10, 20, 30, 30]
     )
     np.testing.assert_array_equal(lookup(np.array([-7, -5, 0], np.int16), -6, table), [10, 20, 30])
+
+
+@pytest.mark.filterwarnings("error")
+def test_lookup_of_what_is_no_whole_number():
+    values = np.array([0.4, 0.6, 1e30, np.inf, -np.inf, np.nan], np.float32)
+    np.testing.assert_array_equal(lookup(values, 0, [7, 8]), [7, 8, 8, 8, 7, 7])
+    np.testing.assert_array_equal(lookup(values, -1, [7, 8, 9]), [8, 9, 9, 9, 7, 7])
 
 
 def test_lookup_refuses_an_empty_table():

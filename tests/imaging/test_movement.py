@@ -229,7 +229,7 @@ def test_displacement_at_the_ends():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: move(*pair(), scale=0), "move: scale expects a positive number"),
+        (lambda: move(*pair(), scale=0), "move: scale expects a finite number above 0, got 0"),
         (lambda: move(*pair(), spacing_mm=(1, 0)), "spacing_mm expects 2 positive numbers"),
         (lambda: move(*pair(), shift_mm=(1, 2, 3)), "shift_mm expects 2 finite numbers"),
         (lambda: move(*pair(), shift_mm=np.nan), "shift_mm expects 2 finite numbers"),

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from mediml.imaging import rician_mean
 from mediml.imaging.phantoms import (
     SEQUENCES,
     Sequence,
@@ -149,6 +150,17 @@ def test_the_background_is_rayleigh(healthy):
     assert taken.noise_sd == 25
     assert air.mean() == pytest.approx(25 * math.sqrt(math.pi / 2), rel=0.02)
     assert air.std() == pytest.approx(25 * math.sqrt(2 - math.pi / 2), rel=0.03)
+
+
+def test_the_noise_in_the_brain_is_the_one_asked_for(healthy):
+    """Strong signal: normal noise of the sd asked for, about Rice's mean, which is a little above the signal."""
+    taken = brain_mr(healthy, "T2", noise_sd=25)
+    signal = taken.clean * taken.bias_field
+    strong = healthy.masks["brain"] & (signal > 10 * 25)
+    noise = taken.volume.values[strong] - rician_mean(signal[strong], 25.0)
+    assert strong.sum() > 4000
+    assert noise.mean() == pytest.approx(0, abs=4 * 25 / math.sqrt(strong.sum()))
+    assert noise.std() == pytest.approx(25, rel=3 / math.sqrt(2 * strong.sum()))
 
 
 def test_the_bias_field_is_known(healthy):

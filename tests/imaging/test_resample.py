@@ -260,6 +260,16 @@ def test_dtypes_range_and_read_only_views(dtype):
     assert not np.shares_memory(same, x)
 
 
+@pytest.mark.parametrize("order", [0, 1, 3])
+def test_the_same_grid_gives_the_same_bits(order):
+    x = picture()
+    if order < 3:
+        x[2, 2], x[3, 3] = np.nan, np.inf
+    for again in (resize(x, x.shape, order), resample(x, (0.7, 1.3), (0.7, 1.3), order)):
+        np.testing.assert_array_equal(again, x)
+        assert again is not x and not np.shares_memory(again, x)
+
+
 def test_nan_spreads_to_where_it_has_a_part_and_no_further():
     x = np.zeros((1, 20))
     x[0, 10] = np.nan

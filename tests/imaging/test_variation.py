@@ -84,6 +84,7 @@ def test_total_variation_against_scikit_image():
         (lambda x: total_variation(x, -1), "total_variation: weight expects"),
         (lambda x: total_variation(x, 1, tolerance=0), "total_variation: tolerance expects"),
         (lambda x: total_variation(x, 1, most_steps=0), "total_variation: most_steps expects"),
+        (lambda x: total_variation(x, 1, most_steps=np.inf), "total_variation: most_steps expects a whole number"),
         (lambda x: total_variation(x[0], 1), "total_variation: image expects shape"),
         (lambda x: total_variation(np.zeros((4, 5, 3)), 1), "total_variation: image expects grey values"),
     ],

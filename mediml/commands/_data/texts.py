@@ -51,7 +51,26 @@ def table(modality: str | None = None, packaged: bool = False) -> str:
 
 
 def described(name: str) -> str:
-    """Everything the catalogue and the card say about a data set."""
+    """Everything the catalogue and the card say about a data set, and how one of this name is generated."""
+    if name in RECIPES:
+        recipe = _described_recipe(name)
+        return f"{_described_entry(name)}\n\n{recipe}" if name in catalog() else recipe
+    return _described_entry(name)
+
+
+def _described_recipe(name: str) -> str:
+    recipe = RECIPES[name]
+    what = "cases" if recipe.case else "images"
+    facts = [
+        ("modality", recipe.modality),
+        ("licence", "none needed"),
+        ("size", f"{recipe.count} {what}, or as many as --count says, {recipe.least} at least"),
+        ("get it by", f"mediml data make {name} --out DIR"),
+    ]
+    return "\n".join([f"{name}: {recipe.title}", "", *_pairs(facts)])
+
+
+def _described_entry(name: str) -> str:
     entry = source(name)
     lines = [f"{name}: {entry['title']}", ""]
     lines += _pairs([*_facts(name, entry), *(("limit", limit) for limit in entry["limits"])])

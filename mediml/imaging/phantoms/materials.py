@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["CT_KEV", "TISSUES", "Tissue", "hu_of", "linear_attenuation", "water_attenuation"]
+__all__ = ["CT_KEV", "TISSUES", "Tissue", "linear_attenuation", "tissue_attenuation", "water_attenuation"]
 
 #: Effective energy of the CT, at which the HU of `TISSUES` hold.
 CT_KEV = 70.0
@@ -98,8 +98,3 @@ def tissue_attenuation(tissue: Tissue, kev: float) -> float:
     wanted = water_attenuation(CT_KEV) * (1 + tissue.hu / 1000)
     density = wanted / linear_attenuation(tissue.material, 1.0, CT_KEV)
     return linear_attenuation(tissue.material, density, kev)
-
-
-def hu_of(attenuation: float, kev: float = CT_KEV) -> float:
-    """HU of a linear attenuation in 1/mm: 1000 (mu / mu_water - 1)."""
-    return 1000 * (attenuation / water_attenuation(kev) - 1)
