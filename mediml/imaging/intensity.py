@@ -29,6 +29,7 @@ def window(values: ArrayLike, center: float, width: float, function: str = "LINE
     Returns
     -------
     ndarray of the shape of `values`, float32 (float64 where `values` is)
+        From 0 to 1, without unit. NaN stays; what is infinite becomes 0 or 1.
 
     Raises
     ------
@@ -54,7 +55,7 @@ def window(values: ArrayLike, center: float, width: float, function: str = "LINE
     if function == "LINEAR":
         center, width = center - 0.5, width - 1
     if width == 0:
-        return np.asarray(x > center, x.dtype)
+        return np.where(np.isnan(x), x, x > center).astype(x.dtype, copy=False)
     return np.clip((x - center) / width + 0.5, 0, 1).astype(x.dtype, copy=False)
 
 

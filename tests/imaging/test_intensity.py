@@ -35,7 +35,7 @@ def test_result_is_float32_and_input_is_left_alone(dtype):
     np.testing.assert_array_equal(values, before)
 
 
-@pytest.mark.parametrize(("function", "width"), [("LINEAR", 9), ("LINEAR_EXACT", 9), ("SIGMOID", 9)])
+@pytest.mark.parametrize(("function", "width"), [("LINEAR", 9), ("LINEAR", 1), ("LINEAR_EXACT", 9), ("SIGMOID", 9)])
 def test_nan_stays_and_the_infinite_are_black_and_white(function, width):
     np.testing.assert_array_equal(window([np.nan, -np.inf, np.inf], 3, width, function), [np.nan, 0, 1])
 
