@@ -30,7 +30,7 @@ def test_damaged_file_in_the_folder(scanner):
 
 def test_no_folder_of_everything(scanner, monkeypatch):
     scanner.stack(3)
-    monkeypatch.setattr("mediml.imaging.scan.MAX_FILES", 2)
+    monkeypatch.setattr("mediml.imaging.stacking.scan.MAX_FILES", 2)
     with pytest.raises(SeriesError, match="more than 2 files"):
         read_series(scanner.folder)
 

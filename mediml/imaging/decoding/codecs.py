@@ -89,7 +89,7 @@ def decode(data: bytes | memoryview, described: PixelDescription, frame: int) ->
     Parameters
     ----------
     data : bytes
-        As `mediml.imaging.pixels.encoded_frame` gives it.
+        As `mediml.imaging.decoding.pixels.encoded_frame` gives it.
     frame : int
         Its number: packed bits of native frames may begin within a byte.
     """

@@ -185,7 +185,7 @@ def read_isolated(content: bytes, frame: int | None) -> Image:
 
 
 def decode_isolated(data: bytes | memoryview, described: PixelDescription) -> Decoded:
-    """`mediml.imaging.codecs.decode` of one compressed frame in the other process."""
+    """`mediml.imaging.decoding.codecs.decode` of one compressed frame in the other process."""
 
     def answer(head: dict[str, Any], body: Body) -> Decoded:
         decoded = Decoded(body.array(head["stored"]), str(head["photometric"]))
