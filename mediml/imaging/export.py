@@ -24,6 +24,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
 from pydicom.valuerep import format_number_as_ds
 
+from mediml.imaging.decoding.tables import table_bytes
 from mediml.imaging.image import Image, LookupView, WindowView
 from mediml.imaging.standard.modules import STORAGE, add_modules
 from mediml.imaging.volume import Volume
@@ -286,7 +287,7 @@ def _add_views(dataset: Dataset, image: Image) -> None:
 def _table(view: LookupView) -> Dataset:
     item = Dataset()
     item.add_new(0x00283002, "US" if view.first >= 0 else "SS", [view.table.size % 65536, view.first, view.bits])
-    item.add_new(0x00283006, "OW", view.table.astype("<u2").tobytes())
+    item.add_new(0x00283006, "OW", table_bytes(view.table, view.bits))
     return item
 
 
