@@ -37,7 +37,7 @@ from mediml.imaging.dicom import is_dicom, parse, read_dataset_image, silent_pyd
 from mediml.imaging.image import DicomError, Image
 from mediml.imaging.limits import MAX_FILE_BYTES, read_bytes
 from mediml.imaging.standard.allowed import CODES, DATES, NUMBERS, SEQUENCES, TABLES, UIDS
-from mediml.imaging.standard.header import Header, refusing, tag_name
+from mediml.imaging.standard.header import Header, age_string, refusing, tag_name
 from mediml.imaging.standard.pseudonyms import DeidentificationError, Pseudonyms
 
 __all__ = ["DeidentificationError", "Outcome", "Pseudonyms", "deidentify", "deidentify_files"]
@@ -110,7 +110,7 @@ def deidentify_files(
     if folder.resolve().is_relative_to(source.resolve()):
         raise ValueError("deidentify_files: the folder of the results lies inside the source; name another one")
     files = sorted(f for f in source.rglob("*") if f.is_file()) if source.is_dir() else [source]
-    if not files:
+    if not files or not source.exists():
         raise ValueError("deidentify_files: expected a file, or a folder that holds some; found none")
     written: list[Path] = []
     there: list[Path] = []
@@ -219,8 +219,8 @@ def deidentify(dataset: Dataset, pixels: NDArray[Any], pseudonyms: Pseudonyms, b
         new.setdefault(keyword, "")
     if "FrameOfReferenceUID" in new:
         new.PositionReferenceIndicator = ""
-    if (age := _age(header)) is not None:
-        new.PatientAge = age
+    if (years := header.age_years()) is not None:
+        new.PatientAge = age_string(years)
     _set_pixels(new, dataset, pixels, blank)
     new.PatientIdentityRemoved, new.DeidentificationMethod = "YES", METHOD
     new.LongitudinalTemporalInformationModified = "MODIFIED"
@@ -258,17 +258,9 @@ def _check_text_in_pixels(header: Header, sop_class: UID, blank: Sequence[Box]) 
 
 def _standard_uid(header: Header) -> UID:
     uid = str(header.find("SOPClassUID") or "").strip()
-    if uid not in UID_dictionary:
+    if uid not in UID_dictionary or UID(uid).type != "SOP Class":
         raise DeidentificationError(f"{tag_name('SOPClassUID')} is missing or none of the standard's")
     return UID(uid)
-
-
-def _age(header: Header) -> str | None:
-    """Patient's Age as the standard writes it, in years, or in months below two years; at most 090Y."""
-    years = header.age_years()  # at most 90
-    if years is None:
-        return None
-    return f"{int(years + 1e-6):03d}Y" if years >= 2 else f"{int(years * 12 + 1e-6):03d}M"  # 7 / 12 · 12 may be below 7
 
 
 def _allowed(dataset: Dataset, pseudonyms: Pseudonyms, days: int) -> Dataset:

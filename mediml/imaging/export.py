@@ -26,6 +26,7 @@ from pydicom.valuerep import format_number_as_ds
 
 from mediml.imaging.decoding.tables import table_bytes
 from mediml.imaging.image import Image, LookupView, WindowView
+from mediml.imaging.standard.header import age_string
 from mediml.imaging.standard.modules import STORAGE, add_modules
 from mediml.imaging.volume import Volume
 
@@ -220,7 +221,7 @@ def _add_identity(dataset: Dataset, provenance: Provenance, image: Image) -> Non
     dataset.PatientBirthDate, dataset.PatientSex = "", provenance.sex
     age = image.age_years if provenance.age_years is None else provenance.age_years
     if age is not None:
-        dataset.PatientAge = f"{int(age):03d}Y"
+        dataset.PatientAge = age_string(age)
     dataset.StudyInstanceUID, dataset.SeriesInstanceUID = provenance.uid(), provenance.uid(provenance.series)
     dataset.StudyDate, dataset.StudyTime = provenance.study_date, "000000"
     dataset.ContentDate, dataset.ContentTime = provenance.study_date, "000000"
