@@ -28,7 +28,14 @@ from numpy.typing import NDArray
 from pydicom.datadict import tag_for_keyword
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import UID, ExplicitVRLittleEndian, UID_dictionary
+from pydicom.uid import (
+    UID,
+    ExplicitVRLittleEndian,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLSNearLossless,
+    UID_dictionary,
+)
 from pydicom.valuerep import format_number_as_ds
 
 from mediml.imaging.decoding.colour import palette
@@ -49,6 +56,8 @@ TEXT_IN_PIXELS = frozenset({"US", "IVUS", "OT", "SC", "XC", "ES", "GM", "DOC", "
 
 #: The same in the names of SOP classes, whatever Modality says: a dose report is a screen shot of a CT.
 CAPTURED = ("Secondary Capture", "Ultrasound", "VL ", "Video ")
+
+_LOSSY = (JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless)
 
 _DATE = re.compile(r"(\d{4})\.?(\d{2})\.?(\d{2})")
 
@@ -222,6 +231,8 @@ def deidentify(dataset: Dataset, pixels: NDArray[Any], pseudonyms: Pseudonyms, b
     if (years := header.age_years()) is not None:
         new.PatientAge = age_string(years)
     _set_pixels(new, dataset, pixels, blank)
+    if getattr(dataset, "file_meta", {}).get("TransferSyntaxUID") in _LOSSY:
+        new.LossyImageCompression = "01"  # for ever (PS3.3, C.7.6.1.1.5), and the new encoding does not tell
     new.PatientIdentityRemoved, new.DeidentificationMethod = "YES", METHOD
     new.LongitudinalTemporalInformationModified = "MODIFIED"
     new.file_meta = FileMetaDataset()

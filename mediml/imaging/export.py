@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
 from pydicom.valuerep import format_number_as_ds
@@ -208,6 +209,8 @@ def _dataset(
     _add_geometry(dataset, image, thickness)
     add_modules(dataset, image, scale)
     for keyword, value in provenance.acquisition:
+        if tag_for_keyword(keyword) is None:
+            raise ValueError(f"write: acquisition expects keywords of the DICOM dictionary, got {keyword!r}")
         setattr(dataset, keyword, value)
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian

@@ -154,7 +154,7 @@ def test_a_comment_in_a_jpeg_goes(write, build_dataset, tmp_path):
 
     stream = BytesIO()
     Pillow.fromarray(np.full((8, 8), 90, np.uint8)).save(stream, "JPEG", comment=CANARY.encode())
-    dataset = ct(build_dataset, np.full((8, 8), 0, np.uint8), LossyImageCompression="01")
+    dataset = ct(build_dataset, np.full((8, 8), 0, np.uint8))  # it does not say itself that it is lossy
     dataset.PixelData = encapsulate([stream.getvalue()])
     dataset["PixelData"].VR = "OB"
     dataset.file_meta.TransferSyntaxUID = JPEGBaseline8Bit

@@ -54,6 +54,13 @@ def test_what_is_written_is_read_again(modality, tmp_path):
     assert not read.doubts or [step.code for step in read.doubts] == ["spacing_detector"]
 
 
+def test_an_attribute_that_is_none_is_refused(tmp_path):
+    """pydicom takes a misspelt keyword and writes nothing."""
+    with pytest.raises(ValueError, match="acquisition expects keywords of the DICOM dictionary, got 'RepetitonTime'"):
+        write_image(tmp_path / "a.dcm", image("MR"), Provenance(acquisition=(("RepetitonTime", 500.0),)))
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("years", "written"), [(0.5, "006M"), (7 / 12, "007M"), (1.99, "023M"), (2.0, "002Y"), (61.7, "061Y")]
 )
