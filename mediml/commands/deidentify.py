@@ -6,12 +6,18 @@ import secrets
 from collections import Counter
 from pathlib import Path
 
-SUMMARY = "write DICOM files without names, dates, texts and private attributes"
+SUMMARY = "write DICOM files without names, texts and private attributes, and with other dates"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", type=Path, metavar="FILE|FOLDER")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the results go")
+    parser.add_argument("source", type=Path, metavar="FILE|FOLDER", help="a DICOM file, or a folder with all below it")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder for the results, outside of the source; their names are made of pseudonyms",
+    )
     parser.add_argument(
         "--key",
         type=Path,
