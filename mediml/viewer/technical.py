@@ -117,11 +117,9 @@ def _codes(header: Header) -> list[Fact]:
     found = []
     for keyword, known in CODES.items():
         try:
-            value = header.find(keyword)
+            shown = [code for code in header.codes(keyword) if code in known]
         except DicomError:
             continue
-        codes = [value] if isinstance(value, str) else list(value or ())
-        shown = [code for code in (str(each).strip().upper() for each in codes) if code in known]
         if shown:
             found.append(Fact(keyword, " \\ ".join(shown)))
     return found

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -148,7 +148,10 @@ class Header:
         value = self.find(keyword)
         if value is None:
             return ()
-        texts = [str(each).strip().upper() for each in ([value] if isinstance(value, (str, bytes)) else value)]
+        values = [value] if isinstance(value, (str, bytes)) else value
+        if not isinstance(values, Iterable):
+            raise DicomError(f"{tag_name(keyword)} is no text; export the file again")
+        texts = [str(each).strip().upper() for each in values]
         return tuple(text if _CODE.fullmatch(text) and (known is None or text in known) else "OTHER" for text in texts)
 
     def age_years(self) -> float | None:

@@ -109,10 +109,8 @@ def vector(header: Header, keyword: str, length: int) -> tuple[float, ...] | Non
 
 def facts(header: Header) -> dict[str, str]:
     """Technical attributes by name, each of a closed list; ``""`` where absent."""
-    orientation = header.find("PatientOrientation")
-    several = orientation is not None and not isinstance(orientation, str)
-    parts = [str(part).strip().upper() for part in orientation] if several else []
-    known = len(parts) == 2 and all(part and set(part) <= set("LRAPHF") and len(part) <= 3 for part in parts)
+    parts = header.codes("PatientOrientation")
+    known = len(parts) == 2 and all(set(part) <= set("LRAPHF") and len(part) <= 3 for part in parts)
     return {
         "body_part": header.code("BodyPartExamined", BODY_PARTS),
         "view_position": header.code("ViewPosition", VIEW_POSITIONS),
