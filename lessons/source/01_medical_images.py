@@ -62,8 +62,6 @@ import numpy as np
 
 from mediml.data.catalog import packaged_file
 from mediml.imaging import WindowView, mean_filter, phantoms, read_image, resize_area
-
-# %%
 from mediml.plots import show_curves, show_images, show_numbers, show_source
 
 # %%

@@ -324,6 +324,21 @@ for name, spacing in (("(row, column)", (0.5, 2.0)), ("read as (x, y)", (2.0, 0.
     print(f"{name:15} {np.linalg.norm((ends[1] - ends[0]) * spacing):.1f} mm")
 assert np.isclose(np.linalg.norm((ends[1] - ends[0]) * (0.5, 2.0)), 5)
 
+# %%
+rows, columns = np.indices((40, 10))
+disc = np.hypot((rows - 19.5) * 0.5, (columns - 4.5) * 2.0) < 8  # a round lesion of 16 mm
+round_one = (
+    "A round lesion of 16 mm, drawn with its spacing in the right order.",
+    "圆形病灶，直径 16 mm，间距次序正确。",
+)
+squeezed = (
+    "The same pixels with the spacing swapped: 64 mm high, 4 mm wide.",
+    "同样的像素，间距颠倒：高 64 mm，宽 4 mm。",
+)
+show_images({"(0.5, 2)": disc}, round_one, spacing_mm=(0.5, 2.0), size=1.4)
+show_images({"(2, 0.5)": disc}, squeezed, spacing_mm=(2.0, 0.5), size=0.5)
+assert abs(disc.sum() * 0.5 * 2.0 - np.pi * 8**2) < 10  # the area does not notice
+
 # %% [markdown] tags=["en"]
 # 5 mm or 12 mm: on the lung, the difference between "look again in a year" and "now". Most scanners write square
 # pixels, so the mistake sleeps until the first image that has none. For X-ray films there is one more: **Imager** Pixel

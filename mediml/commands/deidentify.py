@@ -49,7 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
         numbers = [number for number, said in outcome.refused if said == reason]
         named = ", ".join(map(str, numbers[:10])) + (", …" if count > 10 else "")
         print(f"refused, file {named} in the order of their paths: {reason}")
-    print(f"{len(outcome.written)} written, {len(outcome.there)} there already, {len(outcome.refused)} refused")
+    aside = f", {outcome.aside} no DICOM files left aside" if outcome.aside else ""
+    print(f"{len(outcome.written)} written, {len(outcome.there)} there already, {len(outcome.refused)} refused{aside}")
     if outcome.written or outcome.there:
         print(
             "Not certified (PS3.15). Text in the pictures and faces in head scans were not looked for: look yourself."

@@ -76,11 +76,14 @@ class Outcome:
         Were written by an earlier run with the same key.
     refused : tuple of (int, str)
         Number of the file among all, from 1, in the order of their paths, and why. Its name may name a person.
+    aside : int
+        Files of a folder that are no DICOM files, and were not taken along.
     """
 
     written: tuple[Path, ...]
     there: tuple[Path, ...]
     refused: tuple[tuple[int, str], ...]
+    aside: int = 0
 
 
 def deidentify_files(
@@ -124,21 +127,23 @@ def deidentify_files(
     written: list[Path] = []
     there: list[Path] = []
     refused: list[tuple[int, str]] = []
+    aside = 0
     for number, file in enumerate(files, 1):
         try:
-            target, new = _deidentify_file(file, folder, pseudonyms, blank)
-            (written if new else there).append(target)
+            content = read_bytes(file, DicomError)
+            if source.is_dir() and not is_dicom(content):
+                aside += 1
+            else:
+                target, new = _deidentify_file(content, folder, pseudonyms, blank)
+                (written if new else there).append(target)
         except DicomError as error:
             refused.append((number, str(error)))
         if progress:
             progress(number, len(files))
-    return Outcome(tuple(written), tuple(there), tuple(refused))
+    return Outcome(tuple(written), tuple(there), tuple(refused), aside)
 
 
-def _deidentify_file(file: Path, folder: Path, pseudonyms: Pseudonyms, blank: Sequence[Box]) -> tuple[Path, bool]:
-    content = read_bytes(file, DicomError)
-    if not is_dicom(content):
-        raise DicomError("no DICOM file")
+def _deidentify_file(content: bytes, folder: Path, pseudonyms: Pseudonyms, blank: Sequence[Box]) -> tuple[Path, bool]:
     with silent_pydicom():
         dataset = parse(content)
         del content  # it would be held beside the data set

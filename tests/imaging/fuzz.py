@@ -92,7 +92,7 @@ def length_of_element(data, rng):
     """Change the length of an element whose place is told by its tag."""
     places = [data.find(each) for each in (*TAGS, b"\x28\x00", b"\x08\x00", b"\x00\x30", b"SQ", b"OW", b"UN")]
     place = rng.choice([each for each in places if each >= 0] or [200])
-    data[place + 4 : place + 8] = struct.pack("<I", rng.choice((*LONGS, len(data), len(data) - place)))
+    data[place + 4 : place + 8] = struct.pack("<I", rng.choice((*LONGS, len(data), max(0, len(data) - place))))
 
 
 def dataset_of(data):

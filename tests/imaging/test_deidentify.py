@@ -350,12 +350,14 @@ def test_the_command(write, build_dataset, tmp_path, capsys):
         write(dataset=ct(build_dataset, InstanceNumber=number)).rename(source / f"{CANARY}{number}.dcm")
     (source / f"{CANARY}.txt").write_text(CANARY)
     arguments = ["deidentify", str(source), "--out", str(out), "--key", str(key)]
-    assert main(arguments) == 1
+    assert main(arguments) == 0
     said = capsys.readouterr()
-    assert "2 written, 0 there already, 1 refused" in said.out and "file 1 in the order" in said.out
+    assert "2 written, 0 there already, 0 refused, 1 no DICOM files left aside" in said.out
     assert CANARY not in said.out + said.err and key.stat().st_mode & 0o777 == 0o600
+    write(dataset=ct(build_dataset, BurnedInAnnotation="YES")).rename(source / "a.dcm")
     assert main(arguments) == 1
-    assert "0 written, 2 there already, 1 refused" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "0 written, 2 there already, 1 refused, 1 no" in said and "file 4 in the order" in said
     assert main(arguments[:-2]) == 2  # another secret would mix with the first
     assert "--out: the folder holds something" in capsys.readouterr().err
     assert main([*arguments[:-1], str(out / "key")]) == 2

@@ -215,7 +215,7 @@ def run_inside(text):
     """Run Python code where the decoding process sets its limits; the exit status."""
     import subprocess
 
-    code = f"from mediml.imaging import decoding\ndecoding._limit_once(); decoding._limit_time()\n{text}"
+    code = f"from mediml.imaging.decoding import process\nprocess._limit_once(); process._limit_time()\n{text}"
     return subprocess.run([sys.executable, "-c", code], stderr=subprocess.DEVNULL, timeout=60).returncode
 
 
@@ -225,7 +225,7 @@ def run_inside(text):
     ("text", "status"),
     [
         ("import numpy; numpy.ones(2**29 // 8)", 0),
-        ("import numpy; numpy.ones(2**30 // 8)", 1),  # MemoryError
+        ("import numpy\ntry: numpy.ones(2**30 // 8)\nexcept MemoryError: raise SystemExit(7)", 7),
         ("import tempfile; f = tempfile.TemporaryFile(); f.write(b'x' * 9999); f.flush()", -signal.SIGXFSZ),
         ("import resource; assert resource.getrlimit(resource.RLIMIT_CORE) == (0, 0)", 0),
         ("import resource; assert 6 <= resource.getrlimit(resource.RLIMIT_CPU)[0] <= 10", 0),
