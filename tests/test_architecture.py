@@ -34,7 +34,7 @@ STOREYS = {
     "mediml.evaluation": 4,
     "mediml.plots": 4,
     "mediml.training": 5,
-    "mediml.viewer": 5,
+    "mediml.viewer": 4,
     "mediml.diagnosis": 5,
     "mediml.verify": 5,
     "mediml.bench": 6,

@@ -101,16 +101,10 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 
 def _make(arguments: argparse.Namespace) -> int:
-    from tqdm import tqdm
-
+    from mediml.commands._progress import progress_line
     from mediml.data.make import make
 
-    with tqdm(desc=arguments.name, unit="case", disable=None) as line:
-
-        def progress(done: int, total: int) -> None:
-            line.total = total
-            line.update(done - line.n)
-
+    with progress_line(arguments.name, "case") as progress:
         folder = make(arguments.name, arguments.out, arguments.count, arguments.seed, progress)
     print(f"written: {folder}")
     return 0

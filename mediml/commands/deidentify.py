@@ -3,17 +3,21 @@
 import argparse
 import os
 import secrets
-import sys
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
-SUMMARY = "write DICOM files without names, dates, texts and private attributes"
+SUMMARY = "write DICOM files without names, texts and private attributes, and with other dates"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", type=Path, metavar="FILE|FOLDER")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the results go")
+    parser.add_argument("source", type=Path, metavar="FILE|FOLDER", help="a DICOM file, or a folder with all below it")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder for the results, outside of the source; their names are made of pseudonyms",
+    )
     parser.add_argument(
         "--key",
         type=Path,
@@ -32,13 +36,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from mediml.commands._progress import progress_line
     from mediml.imaging.deidentify import deidentify_files
     from mediml.imaging.standard.pseudonyms import Pseudonyms
 
     if arguments.key is None and arguments.out.is_dir() and any(arguments.out.iterdir()):
         raise ValueError("--out: the folder holds something; name an empty one, or the --key it was written with")
     pseudonyms = Pseudonyms(_key(arguments.key, arguments.out))
-    outcome = deidentify_files(arguments.source, arguments.out, pseudonyms, arguments.blank, _progress())
+    with progress_line("deidentify", "file") as progress:
+        outcome = deidentify_files(arguments.source, arguments.out, pseudonyms, arguments.blank, progress)
     for reason, count in Counter(reason for _, reason in outcome.refused).most_common():
         numbers = [number for number, said in outcome.refused if said == reason]
         named = ", ".join(map(str, numbers[:10])) + (", …" if count > 10 else "")
@@ -61,28 +67,19 @@ def _box(text: str) -> tuple[int, int, int, int]:
 
 
 def _key(file: Path | None, folder: Path) -> bytes:
+    from mediml.imaging.standard.pseudonyms import MIN_KEY_BYTES
+
     if file is None:
         return b""
     if file.resolve().is_relative_to(folder.resolve()):
         raise ValueError("--key: the secret must not lie beside the results; name a file outside of --out")
     if file.exists():
-        return file.read_bytes()
+        key = file.read_bytes()
+        if len(key) < MIN_KEY_BYTES:  # one that is empty would stand for "make a new one"
+            raise ValueError(f"--key: the secret expects at least {MIN_KEY_BYTES} random bytes, got {len(key)}")
+        return key
     key = secrets.token_bytes(32)
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as stream:
         stream.write(key)
     return key
-
-
-def _progress() -> Callable[[int, int], None]:
-    from tqdm import tqdm
-
-    bar = tqdm(unit="file", disable=not sys.stderr.isatty())
-
-    def report(done: int, count: int) -> None:
-        bar.total = count
-        bar.update(done - bar.n)
-        if done == count:
-            bar.close()
-
-    return report

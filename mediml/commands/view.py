@@ -23,7 +23,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-mb", type=float, metavar="MB", help="largest size of the page (default: 64)")
     parser.add_argument("--uncompressed", action="store_true", help="for browsers from before 2023")
     parser.add_argument("--hu", action="store_true", help="the values of a NIfTI file are Hounsfield units of a CT")
-    parser.add_argument("--allow-burned-in", action="store_true", help="also if the file says that it shows writing")
+    parser.add_argument(
+        "--allow-burned-in",
+        action="store_true",
+        help="write the page also if the file says that its pixels hold text, which often names the patient",
+    )
     series = parser.add_argument_group("series that are not regular")
     series.add_argument("--series", type=int, metavar="N", help="which one, where a folder holds several")
     series.add_argument("--gaps", choices=("refuse", "fill"), default="refuse", help="missing planes")

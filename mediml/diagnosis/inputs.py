@@ -90,7 +90,7 @@ def load(path: str | os.PathLike[str]) -> tuple[Image, str]:
     with open(path, "rb") as stream:
         head = stream.read(132)
     if is_dicom(head):
-        return read_image(path), "DICOM"
+        return read_image(path, isolated=True), "DICOM"  # nobody vouches for where it comes from
     if is_picture(head):
         return read_picture(path), "PNG" if head.startswith(b"\x89PNG") else "JPEG"
     raise ImageError("the file is not DICOM, PNG or JPEG")

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from mediml.diagnosis import words_en, words_zh
-from mediml.imaging.image import Step
 
 __all__ = ["LANGUAGES", "Language"]
 
@@ -19,7 +18,6 @@ class Language:
             raise ValueError(f"language: expected one of {', '.join(LANGUAGES)}, got {code!r}")
         self.code = code
         self._words: Mapping[str, str] = LANGUAGES[code].WORDS
-        self._steps: Mapping[str, str] = LANGUAGES[code].STEPS
 
     def __call__(self, key: str, /, **values: Any) -> str:
         return self._words[key].format(**values)
@@ -27,7 +25,3 @@ class Language:
     def class_name(self, name: str) -> str:
         """A class of the model in this language, or as the model names it."""
         return self._words.get(f"class_{name}", name)
-
-    def step(self, step: Step) -> str:
-        """What was done to the pixels, as a sentence."""
-        return self._steps[step.code].format(**step.values)

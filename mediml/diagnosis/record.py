@@ -85,8 +85,8 @@ def _input(study: Study, language: Language) -> dict[str, Any]:
         "modality": image.modality if image else None,
         "units": image.units if image else None,
         "spacing_mm": list(image.spacing_mm) if image and image.spacing_mm else None,
-        "processing": [language.step(step) for step in image.account] if image else [],
-        "doubts": [language.step(step) for step in image.doubts] if image else [],
+        "processing": [step.sentence(language.code) for step in image.account] if image else [],
+        "doubts": [step.sentence(language.code) for step in image.doubts] if image else [],
     }
 
 

@@ -253,7 +253,7 @@ def _processing(study: Study, language: Language) -> Markup:
         [language("fact_units"), units],
         [language("fact_sha256"), element("code", study.sha256)],
     ]
-    steps = [element("li", language.step(step)) for step in (*image.account, *image.doubts)]
+    steps = [element("li", step.sentence(language.code)) for step in (*image.account, *image.doubts)]
     return _section(language("section_pixels"), element("ul", *steps), table([], rows))
 
 

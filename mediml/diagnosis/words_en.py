@@ -1,7 +1,5 @@
 """The report's sentences in English. The same keys and the same names in braces as in every other language."""
 
-from mediml.imaging.image import STEP_TEXTS
-
 WORDS = {
     "html_lang": "en",
     "notice": "Education, not for clinical use",
@@ -209,6 +207,3 @@ WORDS = {
     "head_reason": "Score or reason",
     "head_sha256": "SHA-256 begins with",
 }
-
-#: What was done to the pixels, by `mediml.imaging.image.Step.code`.
-STEPS = STEP_TEXTS

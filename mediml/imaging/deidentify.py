@@ -19,21 +19,32 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydicom.datadict import tag_for_keyword
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import UID, ExplicitVRLittleEndian, UID_dictionary
+from pydicom.uid import (
+    UID,
+    ExplicitVRLittleEndian,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLSNearLossless,
+    UID_dictionary,
+)
 from pydicom.valuerep import format_number_as_ds
 
+from mediml.imaging.decoding.colour import palette
+from mediml.imaging.decoding.tables import lookup_table, table_bytes
 from mediml.imaging.dicom import is_dicom, parse, read_dataset_image, silent_pydicom
-from mediml.imaging.image import DicomError
+from mediml.imaging.image import DicomError, Image
 from mediml.imaging.limits import MAX_FILE_BYTES, read_bytes
 from mediml.imaging.standard.allowed import CODES, DATES, NUMBERS, SEQUENCES, TABLES, UIDS
-from mediml.imaging.standard.header import Header, tag_name
+from mediml.imaging.standard.header import Header, age_string, refusing, tag_name
 from mediml.imaging.standard.pseudonyms import DeidentificationError, Pseudonyms
 
 __all__ = ["DeidentificationError", "Outcome", "Pseudonyms", "deidentify", "deidentify_files"]
@@ -42,6 +53,11 @@ METHOD = ["mediml: attributes by a list of what may stay", "text in the pixels a
 
 #: Kinds of pictures in which names are usually burned in: ultrasound, screen shots, photographs, endoscopy.
 TEXT_IN_PIXELS = frozenset({"US", "IVUS", "OT", "SC", "XC", "ES", "GM", "DOC", "DMS", "OP", "BI"})
+
+#: The same in the names of SOP classes, whatever Modality says: a dose report is a screen shot of a CT.
+CAPTURED = ("Secondary Capture", "Ultrasound", "VL ", "Video ")
+
+_LOSSY = (JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless)
 
 _DATE = re.compile(r"(\d{4})\.?(\d{2})\.?(\d{2})")
 
@@ -106,7 +122,7 @@ def deidentify_files(
     if folder.resolve().is_relative_to(source.resolve()):
         raise ValueError("deidentify_files: the folder of the results lies inside the source; name another one")
     files = sorted(f for f in source.rglob("*") if f.is_file()) if source.is_dir() else [source]
-    if not files:
+    if not files or not source.exists():
         raise ValueError("deidentify_files: expected a file, or a folder that holds some; found none")
     written: list[Path] = []
     there: list[Path] = []
@@ -130,6 +146,7 @@ def deidentify_files(
 def _deidentify_file(content: bytes, folder: Path, pseudonyms: Pseudonyms, blank: Sequence[Box]) -> tuple[Path, bool]:
     with silent_pydicom():
         dataset = parse(content)
+        del content  # it would be held beside the data set
         new = deidentify(dataset, _stored(dataset), pseudonyms, blank)
         series = pseudonyms.digest("series", new.SeriesInstanceUID).hex()[:12]
         picture = pseudonyms.digest("picture", new.SOPInstanceUID).hex()[:16]
@@ -140,7 +157,7 @@ def _deidentify_file(content: bytes, folder: Path, pseudonyms: Pseudonyms, blank
         descriptor, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=target.parent)
         os.close(descriptor)
         try:
-            new.save_as(temporary, enforce_file_format=True)
+            Path(temporary).write_bytes(_encoded(new))
             os.replace(temporary, target)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
@@ -148,15 +165,28 @@ def _deidentify_file(content: bytes, folder: Path, pseudonyms: Pseudonyms, blank
     return target, True
 
 
+def _encoded(dataset: Dataset) -> bytes:
+    stream = BytesIO()
+    with refusing("an attribute has a value that cannot be written anew; export the file again"):
+        dataset.save_as(stream, enforce_file_format=True)
+    return stream.getvalue()
+
+
 def _stored(dataset: Dataset) -> NDArray[Any]:
-    """The stored values of all frames: shape (frames, rows, columns) or (frames, rows, columns, 3)."""
+    """What is written of all frames: shape (frames, rows, columns), or (frames, rows, columns, 3) of RGB."""
     header = Header(dataset)
     frames = header.integer("NumberOfFrames", default=1)
     size = frames * header.integer("Rows") * header.integer("Columns") * header.integer("SamplesPerPixel", default=1)
     if size * 2 > MAX_FILE_BYTES:
         raise DeidentificationError(f"the frames have {size} values; at most {MAX_FILE_BYTES // 2} are written anew")
-    pictures = [read_dataset_image(dataset, frame).stored for frame in range(frames)]
-    return np.stack(pictures)
+    return np.stack([_written_anew(read_dataset_image(dataset, frame), header) for frame in range(frames)])
+
+
+def _written_anew(image: Image, header: Header) -> NDArray[Any]:
+    """The stored values; of colour the nearest RGB, as the stored ones may be YBR, which is of 8 bits only."""
+    if image.stored.ndim == 2 or header.integer("BitsStored") != 8:
+        return image.stored
+    return np.rint(image.values).astype(image.stored.dtype)
 
 
 def deidentify(dataset: Dataset, pixels: NDArray[Any], pseudonyms: Pseudonyms, blank: Sequence[Box] = ()) -> Dataset:
@@ -167,7 +197,7 @@ def deidentify(dataset: Dataset, pixels: NDArray[Any], pseudonyms: Pseudonyms, b
     dataset : Dataset
         As `mediml.imaging.dicom.parse` gives it; it is not changed.
     pixels : ndarray of integers, shape (frames, rows, columns) or (frames, rows, columns, 3)
-        Its decoded stored values, colour as RGB or as a palette's indices.
+        Its decoded stored values, of colour as RGB (YBR is converted, and rounded) or as a palette's indices.
     pseudonyms : Pseudonyms
         The same for all files that belong together.
     blank : sequence of (first row, end row, first column, end column)
@@ -188,10 +218,12 @@ def deidentify(dataset: Dataset, pixels: NDArray[Any], pseudonyms: Pseudonyms, b
     header = Header(dataset)
     if pixels.dtype.kind not in "iu":
         raise DeidentificationError(f"pixels expects whole numbers, got {pixels.dtype}")
-    _check_text_in_pixels(header, blank)
+    _check_text_in_pixels(header, _standard_uid(header), blank)
     days = pseudonyms.days(dataset)
     new = _allowed(dataset, pseudonyms, days)
     new.SOPClassUID = _standard_uid(header)
+    if header.code("PhotometricInterpretation") == "PALETTE COLOR":
+        _set_palette(new, header)
     for keyword in ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"):
         if keyword not in new:
             raise DeidentificationError(f"{tag_name(keyword)} is missing; the file cannot be told from others")
@@ -201,9 +233,11 @@ def deidentify(dataset: Dataset, pixels: NDArray[Any], pseudonyms: Pseudonyms, b
         new.setdefault(keyword, "")
     if "FrameOfReferenceUID" in new:
         new.PositionReferenceIndicator = ""
-    if (age := _age(header)) is not None:
-        new.PatientAge = age
+    if (years := header.age_years()) is not None:
+        new.PatientAge = age_string(years)
     _set_pixels(new, dataset, pixels, blank)
+    if getattr(dataset, "file_meta", {}).get("TransferSyntaxUID") in _LOSSY:
+        new.LossyImageCompression = "01"  # for ever (PS3.3, C.7.6.1.1.5), and the new encoding does not tell
     new.PatientIdentityRemoved, new.DeidentificationMethod = "YES", METHOD
     new.LongitudinalTemporalInformationModified = "MODIFIED"
     new.file_meta = FileMetaDataset()
@@ -213,7 +247,7 @@ def deidentify(dataset: Dataset, pixels: NDArray[Any], pseudonyms: Pseudonyms, b
     return new
 
 
-def _check_text_in_pixels(header: Header, blank: Sequence[Box]) -> None:
+def _check_text_in_pixels(header: Header, sop_class: UID, blank: Sequence[Box]) -> None:
     if blank:
         return
     if header.code("BurnedInAnnotation") == "YES":
@@ -225,6 +259,11 @@ def _check_text_in_pixels(header: Header, blank: Sequence[Box]) -> None:
             f"{tag_name('ConversionType')} is there: the picture was captured from a screen or a sheet, which often "
             f"carry a name; look at it and name the rectangles to overwrite (blank)"
         )
+    if any(word in sop_class.name for word in CAPTURED):
+        raise DeidentificationError(
+            f"{tag_name('SOPClassUID')} is {sop_class.name}: such pictures often carry a name; look at it and name "
+            f"the rectangles to overwrite (blank)"
+        )
     modality = header.code("Modality", CODES["Modality"])
     if modality in TEXT_IN_PIXELS or modality in ("", "OTHER"):
         raise DeidentificationError(
@@ -235,17 +274,9 @@ def _check_text_in_pixels(header: Header, blank: Sequence[Box]) -> None:
 
 def _standard_uid(header: Header) -> UID:
     uid = str(header.find("SOPClassUID") or "").strip()
-    if uid not in UID_dictionary:
+    if uid not in UID_dictionary or UID(uid).type != "SOP Class":
         raise DeidentificationError(f"{tag_name('SOPClassUID')} is missing or none of the standard's")
     return UID(uid)
-
-
-def _age(header: Header) -> str | None:
-    """Patient's Age as the standard writes it, in years, or in months below two years; at most 090Y."""
-    years = header.age_years()  # at most 90
-    if years is None:
-        return None
-    return f"{int(years + 1e-6):03d}Y" if years >= 2 else f"{int(years * 12 + 1e-6):03d}M"  # 7 / 12 · 12 may be below 7
 
 
 def _allowed(dataset: Dataset, pseudonyms: Pseudonyms, days: int) -> Dataset:
@@ -255,16 +286,15 @@ def _allowed(dataset: Dataset, pseudonyms: Pseudonyms, days: int) -> Dataset:
         value = header.find(keyword)
         if value is None:
             continue
-        if keyword in SEQUENCES:
-            items = [_allowed(item, pseudonyms, days) for item in value]
-            setattr(new, keyword, items)
-        elif keyword in NUMBERS:
-            new.add(_numbers(dataset[keyword], header.numbers(keyword)))
-        elif keyword in TABLES:
-            new.add(_table(dataset[keyword]))
-        else:
-            kept = _text(keyword, value, pseudonyms, days)
-            if kept:
+        with refusing(f"{tag_name(keyword)} is damaged or of another kind than it should be; export the file again"):
+            if keyword in SEQUENCES:
+                setattr(new, keyword, [_allowed(item, pseudonyms, days) for item in value])
+            elif keyword in NUMBERS:
+                new.add(_numbers(dataset[keyword], header.numbers(keyword)))
+            elif keyword in TABLES:
+                view = lookup_table(dataset, keyword, signed=False)
+                new.add_new(dataset[keyword].tag, "OW", table_bytes(view.table, view.bits))
+            elif kept := _text(keyword, value, pseudonyms, days):
                 setattr(new, keyword, kept)
     return new
 
@@ -280,10 +310,15 @@ def _numbers(element: DataElement, numbers: tuple[float, ...]) -> DataElement:
     return DataElement(element.tag, element.VR, [int(n) for n in numbers])
 
 
-def _table(element: DataElement) -> DataElement:
-    value = element.value
-    whole = bytes(value) if isinstance(value, bytes) else np.atleast_1d(np.asarray(value)).astype("<u2").tobytes()
-    return DataElement(element.tag, "OW", whole)
+def _set_palette(new: Dataset, header: Header) -> None:
+    """The entries that the descriptors name, of segments their plain form, so that nothing hides behind them."""
+    first, bits, tables = palette(header)
+    for colour, table in zip(("Red", "Green", "Blue"), tables):
+        descriptor = tag_for_keyword(f"{colour}PaletteColorLookupTableDescriptor")
+        entries = tag_for_keyword(f"{colour}PaletteColorLookupTableData")
+        assert descriptor is not None and entries is not None
+        new.add_new(descriptor, "US" if first >= 0 else "SS", [table.size % 65536, first, bits])
+        new.add_new(entries, "OW", table_bytes(table, bits))
 
 
 def _text(keyword: str, value: Any, pseudonyms: Pseudonyms, days: int) -> Any:

@@ -28,11 +28,11 @@ from mediml.imaging.decoding import worker
 from mediml.imaging.decoding.codecs import Decoded, decode, needs_worker
 from mediml.imaging.decoding.colour import to_rgb
 from mediml.imaging.decoding.grey import is_inverted, modality_values, padding, views
-from mediml.imaging.decoding.pixels import GREY, PixelDescription, describe, encoded_frame, frame_count
+from mediml.imaging.decoding.pixels import PixelDescription, describe, encoded_frame, frame_count
 from mediml.imaging.image import DicomError, Image, LookupView, Step, WindowView
 from mediml.imaging.limits import MAX_ITEMS, BoundedReader, inflate, read_bytes
 from mediml.imaging.standard.header import Header, refusing, tag_name
-from mediml.imaging.standard.terms import MODALITIES, facts, spacing, vector
+from mediml.imaging.standard.terms import GREY, MODALITIES, facts, spacing, vector
 
 __all__ = [
     "DicomError",

@@ -20,11 +20,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
 from pydicom.valuerep import format_number_as_ds
 
+from mediml.imaging.decoding.tables import table_bytes
 from mediml.imaging.image import Image, LookupView, WindowView
+from mediml.imaging.standard.header import age_string
 from mediml.imaging.standard.modules import STORAGE, add_modules
 from mediml.imaging.volume import Volume
 
@@ -206,6 +209,8 @@ def _dataset(
     _add_geometry(dataset, image, thickness)
     add_modules(dataset, image, scale)
     for keyword, value in provenance.acquisition:
+        if tag_for_keyword(keyword) is None:
+            raise ValueError(f"write: acquisition expects keywords of the DICOM dictionary, got {keyword!r}")
         setattr(dataset, keyword, value)
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
@@ -219,7 +224,7 @@ def _add_identity(dataset: Dataset, provenance: Provenance, image: Image) -> Non
     dataset.PatientBirthDate, dataset.PatientSex = "", provenance.sex
     age = image.age_years if provenance.age_years is None else provenance.age_years
     if age is not None:
-        dataset.PatientAge = f"{int(age):03d}Y"
+        dataset.PatientAge = age_string(age)
     dataset.StudyInstanceUID, dataset.SeriesInstanceUID = provenance.uid(), provenance.uid(provenance.series)
     dataset.StudyDate, dataset.StudyTime = provenance.study_date, "000000"
     dataset.ContentDate, dataset.ContentTime = provenance.study_date, "000000"
@@ -286,7 +291,7 @@ def _add_views(dataset: Dataset, image: Image) -> None:
 def _table(view: LookupView) -> Dataset:
     item = Dataset()
     item.add_new(0x00283002, "US" if view.first >= 0 else "SS", [view.table.size % 65536, view.first, view.bits])
-    item.add_new(0x00283006, "OW", view.table.astype("<u2").tobytes())
+    item.add_new(0x00283006, "OW", table_bytes(view.table, view.bits))
     return item
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from pydicom.dataset import Dataset
 
+from mediml.imaging.decoding.pixels import frame_count
 from mediml.imaging.dicom import parse, read_dataset_image, silent_pydicom
 from mediml.imaging.image import DicomError, Image
 from mediml.imaging.limits import read_bytes
@@ -64,7 +65,4 @@ def open_dataset(path: str | os.PathLike[str]) -> Dataset:
 def count_frames(dataset: Dataset) -> int:
     """How many frames a data set says that it holds, at least 1."""
     with silent_pydicom():
-        count = Header(dataset).integer("NumberOfFrames", default=1)
-    if count < 1:
-        raise DicomError(f"{tag_name('NumberOfFrames')} expects at least 1, got {count}")
-    return count
+        return frame_count(Header.of_file(dataset))

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mediml.imaging.intensity import lookup, window
+from mediml.imaging.steps import Step
 
 __all__ = ["DicomError", "Image", "ImageError", "LookupView", "PictureError", "Step", "WindowView", "shown", "times"]
 
@@ -22,79 +23,6 @@ class DicomError(ImageError):
 
 class PictureError(ImageError):
     """A PNG or JPEG file was refused."""
-
-
-#: What a `Step` says, by its code. The report holds the same sentences in other languages.
-STEP_TEXTS = {
-    "decoded": "stored values decoded ({bits} bits, unsigned, {encoding})",
-    "decoded_signed": "stored values decoded ({bits} bits, signed, {encoding})",
-    "decoded_float": "stored values decoded (floating point, {bits} bits, {encoding})",
-    "frame": "frame {frame} of {frames} taken",
-    "rescaled": "rescaled: {slope:g} · stored + {intercept:g}",
-    "modality_lut": "modality lookup table of {entries} entries applied",
-    "no_rescale": "no rescale given: stored values stand for themselves",
-    "padding": "{count} padding pixels kept out of the display range",
-    "view_window": "shown through the window {center:g}/{width:g} ({function}), the first of {count} alternatives",
-    "view_table": "shown through a lookup table of {entries} entries, the first of {count} alternatives",
-    "full_range": "no window given: shown over the full range of the values",
-    "inverted": "grey scale inverted: in this file the lowest value is white",
-    "colour": "colour converted from {photometric} to RGB",
-    "spacing_unusable": "pixel spacing is given but is not positive: the size in millimetres is unknown",
-    "spacing_detector": "pixel spacing is that of the detector: bodies are smaller than it says",
-    "spacing_missing": "no pixel spacing: the size in millimetres is unknown",
-    "series": "{count} images of one series stacked by their positions, {step:g} mm apart",
-    "multiframe": "{count} frames stacked by their positions, {step:g} mm apart",
-    "files_aside": "{count} files that are no DICOM images left aside",
-    "duplicates_dropped": "{count} images at a position that was already there left out",
-    "planes_filled": "{count} missing planes filled with the lowest value and marked as padding",
-    "untilted": "sheared by {angle:.1f} degrees: planes shifted within themselves onto a rectangular grid (linear)",
-    "rescaled_by_plane": "rescaled, each plane by its own slope: {low:g} to {high:g}",
-    "views_by_plane": "display ranges differ between the planes: those of the middle plane are offered",
-    "spacing_contradiction": "Spacing Between Slices (0018,0088) says {said:g} mm, the positions are {step:g} mm apart",
-    "cropped": "cropped from {before} to {after} pixels",
-    "padded": "padded from {before} to {after} pixels",
-    "resampled": "resampled from steps of {before} mm to {after} mm",
-    "reoriented": "axes turned from {before} to {after}",
-    "nifti": "NIfTI voxels read, placed by the {form}",
-    "nifti_scaled": "scaled: {slope:g} · stored + {intercept:g}",
-    "nifti_unplaced": "neither qform nor sform: left and right, and the place in the patient, are unknown",
-    "nifti_forms_differ": "qform and sform place the voxels differently: sform taken",
-    "nifti_units_unknown": "no unit of length: millimetres assumed",
-    "not_numbers": "{count} voxels that are no numbers set to the lowest value and marked as padding",
-    "polarity_contradiction": "Photometric Interpretation (0028,0004) and Presentation LUT Shape (2050,0020) disagree "
-    "about what is white",
-    "rescale_missing": "no rescale in a {modality} image: the unit of its values is unknown",
-    "suv_left_alone": "values in {units}; a standardised uptake value (SUV) is not computed",
-    "not_hounsfield": "a localizer or a multi-energy image without Rescale Type (0028,1054): its values are not HU",
-    "hounsfield_derived": "HU by the standard, in an image that was computed from others",
-    "real_world_map": "a Real World Value Mapping Sequence (0040,9096) is there and is not applied",
-    "excess_bytes": "{count} bytes behind the pixels are not read",
-    "icc_profile": "the colours have an ICC profile, which is not applied",
-    "palette_eight_bits": "the palette says 16 bits and holds no entry above 255: taken for 8 bits",
-    "palette": "colour palette resolved",
-    "alpha": "transparency dropped; every pixel was opaque",
-    "grey_rgb": "three equal colour channels taken as one grey channel",
-    "turned": "turned as the camera's orientation tag says",
-}
-
-
-@dataclass(frozen=True)
-class Step:
-    """One thing that was done to the pixels, or found out about them.
-
-    Attributes
-    ----------
-    code : str
-        A key of `STEP_TEXTS`.
-    values : mapping
-        What the sentence names.
-    """
-
-    code: str
-    values: Mapping[str, Any] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        return STEP_TEXTS[self.code].format(**self.values)
 
 
 def times(numbers: Iterable[float]) -> str:

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mediml.imaging.image import Step
-from mediml.imaging.volume import Volume, vector3
+from mediml.imaging.volume import AXIS_ENDS, Volume, vector3
 
 __all__ = ["reorient"]
 
-_AXIS_OF = {"R": 0, "L": 0, "A": 1, "P": 1, "F": 2, "H": 2}
+_AXIS_OF = {letter: axis for axis, ends in enumerate(AXIS_ENDS) for letter in ends}
 
 
 def reorient(volume: Volume, codes: str = "HPL") -> Volume:

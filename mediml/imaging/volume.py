@@ -13,15 +13,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from mediml.imaging.image import Image, LookupView, Step, WindowView, shown
 
-__all__ = ["MAX_VOXELS", "Volume", "axis_assignment", "check_voxel_count", "place_of", "vector3"]
+__all__ = ["AXIS_ENDS", "MAX_VOXELS", "Volume", "axis_assignment", "check_voxel_count", "place_of", "vector3"]
 
 Vector = tuple[float, float, float]
 
 #: 1024 slices of 512 × 512; values, stored numbers and padding then take 1.8 GB.
 MAX_VOXELS = 2**28
 
-#: Where an axis leads, in DICOM's patient coordinates (PS3.3, C.7.6.2.1.1): +x left, +y posterior, +z head.
-_LETTERS = (("R", "L"), ("A", "P"), ("F", "H"))
+#: Negative and positive end of the patient's axes x, y, z (PS3.3, C.7.6.2.1.1): +x left, +y posterior, +z head.
+AXIS_ENDS = (("R", "L"), ("A", "P"), ("F", "H"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +90,7 @@ class Volume:
         R and L are the patient's right and left, A and P front and back, F and H feet and head.
         """
         plane, row, column = (
-            _LETTERS[axis][int(direction[axis] > 0)]
+            AXIS_ENDS[axis][int(direction[axis] > 0)]
             for direction, axis in zip(self.directions, axis_assignment(self.directions))
         )
         return (plane, row, column)

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from pydicom.datadict import dictionary_description, tag_for_keyword
 
-from mediml.diagnosis.language import Language
 from mediml.imaging import Image, Volume
 from mediml.viewer import words_en, words_zh
 from mediml.viewer.scene import Scene
@@ -44,7 +43,7 @@ def words_of(scene: Scene, header: Sequence[Fact], language: str) -> dict[str, A
         "words": module.WORDS,
         "table": _table(scene, header, module.FACTS, language),
         "account": _account(scene, language),
-        "doubts": [Language(language).step(step) for step in scene.first.doubts] + _notes(scene, module.WORDS),
+        "doubts": [step.sentence(language) for step in scene.first.doubts] + _notes(scene, module.WORDS),
     }
 
 
@@ -100,8 +99,7 @@ def _range(scene: Scene) -> str:
 
 
 def _account(scene: Scene, language: str) -> list[str]:
-    speak = Language(language)
-    return [speak.step(step) for step in scene.first.account if scene.kind == "image" or step.code != "frame"]
+    return [step.sentence(language) for step in scene.first.account if scene.kind == "image" or step.code != "frame"]
 
 
 def _notes(scene: Scene, words: dict[str, str]) -> list[str]:

@@ -14,13 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mediml.imaging import Image, Volume
-from mediml.imaging.volume import axis_assignment
+from mediml.imaging.volume import AXIS_ENDS, axis_assignment
 
 __all__ = ["Letters", "Pane", "affine", "image_pane", "letters", "three_panes"]
 
-#: Negative and positive direction of DICOM's patient axes x, y, z (PS3.3, C.7.6.2.1.1).
-_ENDS = (("R", "L"), ("A", "P"), ("F", "H"))
-_OPPOSITE = dict(zip("RLAPFH", "LRPAHF"))
+_OPPOSITE = {end: other for pair in AXIS_ENDS for end, other in (pair, pair[::-1])}
 
 #: A direction gets a second letter where it leans over by more than about 17 degrees.
 _LEANING = 0.3
@@ -81,7 +79,7 @@ def letters(direction: Sequence[float]) -> str:
     vector = np.asarray(direction, np.float64) / np.linalg.norm(direction)
     order = np.argsort(-np.abs(vector), kind="stable")
     chosen = [axis for place, axis in enumerate(order) if place == 0 or abs(vector[axis]) > _LEANING]
-    return "".join(_ENDS[axis][int(vector[axis] > 0)] for axis in chosen)
+    return "".join(AXIS_ENDS[axis][int(vector[axis] > 0)] for axis in chosen)
 
 
 def _opposite(text: str) -> str:

@@ -16,7 +16,15 @@ from pydicom.uid import UID, UID_dictionary
 from mediml.imaging.dicom import silent_pydicom
 from mediml.imaging.image import DicomError
 from mediml.imaging.standard.header import Header
-from mediml.imaging.standard.terms import IMAGE_TYPES
+from mediml.imaging.standard.terms import (
+    COLOUR,
+    GREY,
+    IMAGE_TYPES,
+    MR_ACQUISITION_TYPES,
+    PATIENT_POSITIONS,
+    SCANNING_SEQUENCES,
+    SEQUENCE_VARIANTS,
+)
 
 __all__ = ["CODES", "NUMBERS", "Fact", "frame_rate", "technical_facts"]
 
@@ -55,23 +63,14 @@ NUMBERS: dict[str, tuple[str, float, float]] = {
 }
 
 
-def _terms(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
 #: Keyword: the codes that are shown; an attribute of several codes shows those of the list.
 CODES: dict[str, frozenset[str]] = {
     "ImageType": IMAGE_TYPES - {"OTHER"},
-    "PhotometricInterpretation": frozenset(
-        (
-            *("MONOCHROME1", "MONOCHROME2", "RGB", "PALETTE COLOR", "YBR_FULL", "YBR_FULL_422"),
-            *("YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT"),
-        )
-    ),
-    "PatientPosition": _terms("HFS HFP HFDR HFDL FFS FFP FFDR FFDL LFP LFS RFP RFS AFDR AFDL PFDR PFDL"),
-    "ScanningSequence": _terms("SE IR GR EP RM"),
-    "SequenceVariant": _terms("SK MTC SS TRSS SP MP OSP NONE"),
-    "MRAcquisitionType": _terms("2D 3D"),
+    "PhotometricInterpretation": frozenset(GREY + COLOUR),
+    "PatientPosition": PATIENT_POSITIONS,
+    "ScanningSequence": SCANNING_SEQUENCES,
+    "SequenceVariant": SEQUENCE_VARIANTS,
+    "MRAcquisitionType": MR_ACQUISITION_TYPES,
 }
 
 _UIDS = {"SOPClassUID": "SOP Class", "TransferSyntaxUID": "Transfer Syntax"}
@@ -118,11 +117,9 @@ def _codes(header: Header) -> list[Fact]:
     found = []
     for keyword, known in CODES.items():
         try:
-            value = header.find(keyword)
+            shown = [code for code in header.codes(keyword) if code in known]
         except DicomError:
             continue
-        codes = [value] if isinstance(value, str) else list(value or ())
-        shown = [code for code in (str(each).strip().upper() for each in codes) if code in known]
         if shown:
             found.append(Fact(keyword, " \\ ".join(shown)))
     return found

@@ -215,3 +215,10 @@ def test_every_key_of_the_schema_is_always_there(diagnose, film, tmp_path):
     for content in kinds:
         assert content.keys() == kinds[0].keys() and content["input"].keys() == kinds[0]["input"].keys()
         assert content["schema"] == "mediml.diagnosis" and content["version"] == 1
+
+
+def test_a_file_of_unknown_origin_is_not_parsed_in_this_process(diagnose, film, monkeypatch):
+    """A decoder that a damaged file brings down must not take the run with it."""
+    monkeypatch.setattr("mediml.imaging.dicom.parse", lambda _content: pytest.fail("parsed in this process"))
+    status, folder, _ = diagnose(film())
+    assert status == 0 and report(folder)["outcome"]["status"] == "judged"

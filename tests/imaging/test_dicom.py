@@ -1,16 +1,20 @@
 """DICOM reading against values worked out by hand from PS3.3."""
 
 import io
+import re
 
 import numpy as np
 import pytest
 from PIL import Image as Pillow
+from pydicom.datadict import tag_for_keyword
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEG2000Lossless
 
 from mediml.imaging import DicomError, WindowView, read_image
 from mediml.imaging.dicom import is_dicom
+from mediml.imaging.standard.header import tag_name
 
 STORED = np.array([[0, 100], [200, 400]], np.uint16)
 
@@ -296,3 +300,11 @@ def test_the_parser_neither_logs_nor_warns(write, build_dataset, caplog, recwarn
     with caplog.at_level(0), pytest.raises(DicomError, match="Pixel Data"):
         read_image(path)
     assert not caplog.records and not recwarn.list and not "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize("keyword", ["LossyImageCompression", "PatientOrientation", "Modality", "PresentationLUTShape"])
+def test_a_number_in_the_place_of_a_code(keyword, write, build_dataset):
+    dataset = build_dataset()
+    dataset[keyword] = DataElement(tag_for_keyword(keyword), "US", 1)
+    with pytest.raises(DicomError, match=rf"{re.escape(tag_name(keyword))} is no text; export the file again"):
+        read_image(write(dataset=dataset))

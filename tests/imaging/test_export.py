@@ -54,6 +54,21 @@ def test_what_is_written_is_read_again(modality, tmp_path):
     assert not read.doubts or [step.code for step in read.doubts] == ["spacing_detector"]
 
 
+def test_an_attribute_that_is_none_is_refused(tmp_path):
+    """pydicom takes a misspelt keyword and writes nothing."""
+    with pytest.raises(ValueError, match="acquisition expects keywords of the DICOM dictionary, got 'RepetitonTime'"):
+        write_image(tmp_path / "a.dcm", image("MR"), Provenance(acquisition=(("RepetitonTime", 500.0),)))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("years", "written"), [(0.5, "006M"), (7 / 12, "007M"), (1.99, "023M"), (2.0, "002Y"), (61.7, "061Y")]
+)
+def test_infants_have_their_age_in_months(years, written, tmp_path):
+    path = write_image(tmp_path / "a.dcm", image(age_years=years))
+    assert pydicom.dcmread(path).PatientAge == written
+
+
 @pytest.mark.parametrize("modality", sorted(STORAGE))
 def test_a_validator_finds_no_error(modality, tmp_path):
     if shutil.which("dciodvfy") is None:

@@ -63,3 +63,10 @@ def test_frames_per_second(attributes, rate):
 
 def test_ranges_are_ranges():
     assert all(low < high for _, low, high in NUMBERS.values())
+
+
+def test_a_number_in_the_place_of_a_code_is_left_out():
+    dataset = Dataset()
+    dataset.add_new(0x00280004, "US", 7)
+    dataset.KVP = 120
+    assert [fact.keyword for fact in technical_facts(dataset)] == ["KVP"]

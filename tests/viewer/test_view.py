@@ -209,3 +209,16 @@ def test_refusals(view, tmp_path, single, series, canary):
 def test_nothing_is_left_beside_the_page(view, single, tmp_path):
     view(single)
     assert [path.name for path in Path(tmp_path / "out").iterdir()] == ["page.html"]
+
+
+@pytest.mark.parametrize("kind", ["single", "series", "loop"])
+def test_pixels_of_unknown_origin_are_not_decoded_in_this_process(kind, request, tmp_path, pixels, canary, monkeypatch):
+    monkeypatch.setattr("mediml.imaging.dicom.decode", lambda *_: pytest.fail("decoded in this process"))
+    if kind == "loop":
+        path = tmp_path / "loop.dcm"
+        data_set(pixels, canary, NumberOfFrames=3).save_as(path, enforce_file_format=True)
+    else:
+        path = request.getfixturevalue(kind)
+    picture = open_picture(path).picture
+    shown = np.stack([image.stored for image in picture]) if kind == "loop" else picture.stored
+    np.testing.assert_array_equal(shown, pixels[0] if kind == "single" else pixels)

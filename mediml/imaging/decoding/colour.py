@@ -15,7 +15,7 @@ from mediml.imaging.image import DicomError, Step
 from mediml.imaging.intensity import lookup
 from mediml.imaging.standard.header import Header, refusing, tag_name
 
-__all__ = ["expand_segments", "to_rgb"]
+__all__ = ["expand_segments", "palette", "to_rgb"]
 
 #: Rows that are converted together, so that the memory of a large picture's intermediate values is bounded.
 _ROWS = 256
@@ -57,7 +57,7 @@ def _from_ybr(part: NDArray[np.float32]) -> None:
 
 
 def _through_palette(header: Header, stored: NDArray[Any], doubts: list[Step]) -> NDArray[Any]:
-    first, bits, tables = _tables(header)
+    first, bits, tables = palette(header)
     if bits == 16 and max(int(table.max()) for table in tables) < 256:  # all but black: entries of 8 bits in words
         doubts.append(Step("palette_eight_bits"))
         bits = 8
@@ -69,7 +69,7 @@ def _through_palette(header: Header, stored: NDArray[Any], doubts: list[Step]) -
     return colour
 
 
-def _tables(header: Header) -> tuple[int, int, list[NDArray[np.uint16]]]:
+def palette(header: Header) -> tuple[int, int, list[NDArray[np.uint16]]]:
     """First value that is mapped, bits of an entry, and the tables of red, green and blue."""
     descriptors, tables = [], []
     for colour in ("Red", "Green", "Blue"):

@@ -17,10 +17,9 @@ from pydicom.uid import UID, AllTransferSyntaxes, ExplicitVRBigEndian, Uncompres
 from mediml.imaging.image import DicomError, Step
 from mediml.imaging.limits import check_pixel_count
 from mediml.imaging.standard.header import Header, refusing, tag_name
+from mediml.imaging.standard.terms import COLOUR, GREY
 
 __all__ = [
-    "COLOUR",
-    "GREY",
     "PixelDescription",
     "as_dataset",
     "describe",
@@ -29,9 +28,6 @@ __all__ = [
     "frame_count",
     "native_values",
 ]
-
-GREY = ("MONOCHROME1", "MONOCHROME2")
-COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT", "PALETTE COLOR")
 
 #: Terms of the standard, most of them retired, whose pixels are not read.
 _NOT_READ = ("ARGB", "CMYK", "HSV", "XYB", "YBR_PARTIAL_420", "YBR_PARTIAL_422")

@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 from mediml.imaging.image import DicomError, LookupView
 from mediml.imaging.standard.header import Header, tag_name
 
-__all__ = ["binary_table", "bytes_of_words", "lookup_table"]
+__all__ = ["binary_table", "bytes_of_words", "lookup_table", "table_bytes"]
 
 
 def lookup_table(item: Dataset, sequence: str, signed: bool) -> LookupView:
@@ -51,6 +51,12 @@ def bytes_of_words(data: bytes, little_endian: bool) -> NDArray[np.uint8]:
     if little_endian:
         return np.frombuffer(data, np.uint8)
     return np.frombuffer(data[: len(data) // 2 * 2], np.uint8).reshape(-1, 2)[:, ::-1].ravel()
+
+
+def table_bytes(table: NDArray[np.uint16], bits: int) -> bytes:
+    """A table as a little-endian file holds it: a byte for each entry of 8 bits, else a word; of even length."""
+    content = table.astype(np.uint8 if bits == 8 else "<u2").tobytes()
+    return content + b"\0" * (len(content) % 2)
 
 
 def _checked(table: NDArray[np.generic], entries: int, bits: int, keyword: str) -> NDArray[np.uint16]:

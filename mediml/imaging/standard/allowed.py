@@ -9,7 +9,20 @@ DICOM PS3.15, annex E, names what must go; this list names what may stay, so tha
 PS3.3, C.7 and C.8 for the terms.
 """
 
-from mediml.imaging.standard.terms import BODY_PARTS, MODALITIES, RESCALE_TYPES, VIEW_POSITIONS
+from mediml.imaging.standard.terms import (
+    BODY_PARTS,
+    COLOUR,
+    GREY,
+    IMAGE_TYPES,
+    MODALITIES,
+    MR_ACQUISITION_TYPES,
+    PATIENT_POSITIONS,
+    PET_UNITS,
+    RESCALE_TYPES,
+    SCANNING_SEQUENCES,
+    SEQUENCE_VARIANTS,
+    VIEW_POSITIONS,
+)
 
 __all__ = ["CODES", "DATES", "NUMBERS", "SEQUENCES", "TABLES", "UIDS"]
 
@@ -24,7 +37,6 @@ NUMBERS = _words(
     "Rows Columns SamplesPerPixel PlanarConfiguration BitsAllocated BitsStored HighBit PixelRepresentation "
     "NumberOfFrames PixelPaddingValue PixelPaddingRangeLimit RescaleIntercept RescaleSlope "
     "WindowCenter WindowWidth LUTDescriptor PixelIntensityRelationshipSign LossyImageCompressionRatio "
-    "RedPaletteColorLookupTableDescriptor GreenPaletteColorLookupTableDescriptor BluePaletteColorLookupTableDescriptor "
     # where they lie
     "PixelSpacing ImagerPixelSpacing NominalScannedPixelSpacing PixelAspectRatio ImageOrientationPatient "
     "ImagePositionPatient SliceLocation SliceThickness SpacingBetweenSlices GantryDetectorTilt GridFrameOffsetVector "
@@ -46,19 +58,17 @@ NUMBERS = _words(
 #: Code strings and the terms of each that may stay. Another term is left out.
 CODES = {
     "Modality": MODALITIES,
-    "PhotometricInterpretation": frozenset(
-        ("MONOCHROME1", "MONOCHROME2", "RGB", "PALETTE COLOR", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
-    ),
+    "PhotometricInterpretation": frozenset(GREY + COLOUR),
     "BodyPartExamined": BODY_PARTS,
     "ViewPosition": VIEW_POSITIONS,
     "Laterality": _words("L R"),
     "ImageLaterality": _words("L R U B"),
     "FrameLaterality": _words("L R U B"),
     "PatientSex": _words("M F O"),
-    "PatientPosition": _words("HFP HFS HFDR HFDL FFDR FFDL FFP FFS LFP LFS RFP RFS AFDR AFDL PFDR PFDL"),
+    "PatientPosition": PATIENT_POSITIONS,
     "PatientOrientation": _words("L R A P H F LA LP LH LF RA RP RH RF AL AR AH AF PL PR PH PF HL HR HA HP FL FR FA FP"),
-    "RescaleType": RESCALE_TYPES | {"US"},
-    "ModalityLUTType": RESCALE_TYPES | {"US"},
+    "RescaleType": RESCALE_TYPES,
+    "ModalityLUTType": RESCALE_TYPES,
     "VOILUTFunction": _words("LINEAR LINEAR_EXACT SIGMOID"),
     "PresentationLUTShape": _words("IDENTITY INVERSE"),
     "PresentationIntentType": frozenset(("FOR PRESENTATION", "FOR PROCESSING")),
@@ -66,14 +76,12 @@ CODES = {
     "BurnedInAnnotation": _words("YES NO"),
     "LossyImageCompression": _words("00 01"),
     "LossyImageCompressionMethod": _words("ISO_10918_1 ISO_14495_1 ISO_15444_1 ISO_13818_2 ISO_14496_10 ISO_23008_2"),
-    "ImageType": _words(
-        "ORIGINAL DERIVED PRIMARY SECONDARY AXIAL LOCALIZER OTHER REFORMATTED MPR M P R I PHASE MAGNITUDE WATER FAT "
-        "IN_PHASE OUT_OF_PHASE ADC TRACE DIFFUSION MIXED NONE VOLUME MAXIMUM SUM DYNAMIC STATIC GATED TOMO EMISSION "
-        "TRANSMISSION T1 T2 PROTON_DENSITY"
-    ),
-    "ScanningSequence": _words("SE IR GR EP RM"),
-    "SequenceVariant": _words("SK MTC SS TRSS SP MP OSP NONE TOF"),
-    "MRAcquisitionType": _words("2D 3D"),
+    "ImageType": IMAGE_TYPES,
+    "FrameType": IMAGE_TYPES,
+    "MultienergyCTAcquisition": _words("YES NO"),  # of one, values without Rescale Type are not HU
+    "ScanningSequence": SCANNING_SEQUENCES,
+    "SequenceVariant": SEQUENCE_VARIANTS,
+    "MRAcquisitionType": MR_ACQUISITION_TYPES,
     "VolumetricProperties": _words("VOLUME SAMPLED DISTORTED MIXED"),
     "VolumeBasedCalculationTechnique": _words("NONE MAX_IP MIN_IP MULTIPLANAR AVERAGE MIXED"),
     "PixelPresentation": _words("COLOR MONOCHROME MIXED TRUE_COLOR"),
@@ -82,13 +90,12 @@ CODES = {
         "T1 T2 T2_STAR PROTON_DENSITY DIFFUSION FLOW_ENCODED PERFUSION STIR FLUID_ATTENUATED"
     ),
     "ContentQualification": _words("PRODUCT RESEARCH SERVICE"),
-    "Units": _words("CNTS BQML GML CPS NONE"),
+    "Units": PET_UNITS,
     "DecayCorrection": _words("NONE START ADMIN"),
     "DoseUnits": _words("GY RELATIVE"),
     "DoseType": _words("PHYSICAL EFFECTIVE ERROR"),
     "DimensionOrganizationType": _words("3D 3D_TEMPORAL TILED_FULL TILED_SPARSE"),
 }
-CODES["FrameType"] = CODES["ImageType"]
 
 #: Identifiers: replaced by a keyed hash. Those of the standard itself, such as SOP Class UID, stay.
 UIDS = _words(
@@ -98,12 +105,8 @@ UIDS = _words(
 #: Dates: moved, by the same number of days for all of a patient.
 DATES = _words("StudyDate SeriesDate AcquisitionDate ContentDate")
 
-#: Tables of numbers in binary.
-TABLES = _words(
-    "LUTData RedPaletteColorLookupTableData GreenPaletteColorLookupTableData BluePaletteColorLookupTableData "
-    "SegmentedRedPaletteColorLookupTableData SegmentedGreenPaletteColorLookupTableData "
-    "SegmentedBluePaletteColorLookupTableData"
-)
+#: Tables of numbers in binary: as many entries as their descriptor says. Palettes are written with the pixels.
+TABLES = _words("LUTData")
 
 #: Sequences whose items are rebuilt.
 SEQUENCES = _words(

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,7 +15,7 @@ from pydicom.filereader import read_sequence
 from mediml.imaging.image import DicomError
 from mediml.imaging.limits import BoundedReader
 
-__all__ = ["MAX_VALUE_BYTES", "Header", "refusing", "tag_name"]
+__all__ = ["MAX_VALUE_BYTES", "Header", "age_string", "refusing", "tag_name"]
 
 #: Of a value that is not binary: room for a table of 65,536 entries in 16 bits.
 MAX_VALUE_BYTES = 2**18
@@ -34,6 +34,11 @@ def tag_name(keyword: str) -> str:
     if tag is None:
         raise ValueError(f"tag_name: {keyword!r} is not a keyword of the DICOM dictionary")
     return f"{dictionary_description(tag)} {_readable(tag)}"
+
+
+def age_string(years: float) -> str:
+    """Patient's Age as the standard writes it (PS3.5, 6.2, AS): in whole years, below two years in whole months."""
+    return f"{int(years + 1e-6):03d}Y" if years >= 2 else f"{int(years * 12 + 1e-6):03d}M"  # 7 / 12 · 12 may be below 7
 
 
 @contextmanager
@@ -143,7 +148,10 @@ class Header:
         value = self.find(keyword)
         if value is None:
             return ()
-        texts = [str(each).strip().upper() for each in ([value] if isinstance(value, (str, bytes)) else value)]
+        values = [value] if isinstance(value, (str, bytes)) else value
+        if not isinstance(values, Iterable):
+            raise DicomError(f"{tag_name(keyword)} is no text; export the file again")
+        texts = [str(each).strip().upper() for each in values]
         return tuple(text if _CODE.fullmatch(text) and (known is None or text in known) else "OTHER" for text in texts)
 
     def age_years(self) -> float | None:

@@ -14,7 +14,10 @@ from pydicom.uid import UID, UID_dictionary
 from mediml.imaging.image import DicomError
 from mediml.imaging.standard.header import Header
 
-__all__ = ["DeidentificationError", "Pseudonyms"]
+__all__ = ["MIN_KEY_BYTES", "DeidentificationError", "Pseudonyms"]
+
+#: 128 bits: beyond trying.
+MIN_KEY_BYTES = 16
 
 
 class DeidentificationError(DicomError):
@@ -37,8 +40,8 @@ class Pseudonyms:
     def __post_init__(self) -> None:
         if not self.key:
             object.__setattr__(self, "key", secrets.token_bytes(32))
-        if len(self.key) < 16:
-            raise ValueError(f"Pseudonyms: key expects at least 16 random bytes, got {len(self.key)}")
+        if len(self.key) < MIN_KEY_BYTES:
+            raise ValueError(f"Pseudonyms: key expects at least {MIN_KEY_BYTES} random bytes, got {len(self.key)}")
 
     def __repr__(self) -> str:
         return "Pseudonyms(key=…)"

@@ -7,10 +7,16 @@ from mediml.imaging.standard.header import Header
 
 __all__ = [
     "BODY_PARTS",
+    "COLOUR",
+    "GREY",
     "IMAGE_TYPES",
     "MODALITIES",
+    "MR_ACQUISITION_TYPES",
+    "PATIENT_POSITIONS",
     "PET_UNITS",
     "RESCALE_TYPES",
+    "SCANNING_SEQUENCES",
+    "SEQUENCE_VARIANTS",
     "VIEW_POSITIONS",
     "WINDOW_EXPLANATIONS",
     "facts",
@@ -40,8 +46,18 @@ VIEW_POSITIONS = _terms("PA AP LL RL LAT LATERAL RLD LLD RLO LLO DP PD OBL")
 IMAGE_TYPES = _terms(
     "ORIGINAL DERIVED PRIMARY SECONDARY AXIAL LOCALIZER MPR M P R I M_FFE M_SE M_IR P_FFE PHASE ADC DIFFUSION TRACE "
     "PROJECTION MIP MINIP AVERAGE SUBTRACTION PERFUSION T1 T2 MIXED OTHER NONE DYNAMIC GATED STATIC TOMO RECON "
-    "WHOLE_BODY EMISSION TRANSMISSION VOLUME FAT WATER IN_PHASE OUT_PHASE NORM ND DIS2D DIS3D"
+    "WHOLE_BODY EMISSION TRANSMISSION VOLUME FAT WATER IN_PHASE OUT_PHASE OUT_OF_PHASE MAGNITUDE REFORMATTED MAXIMUM "
+    "SUM PROTON_DENSITY NORM ND DIS2D DIS3D"
 )
+#: Photometric Interpretation, as far as it is read (C.7.6.3.1.2).
+GREY = ("MONOCHROME1", "MONOCHROME2")
+COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT", "PALETTE COLOR")
+#: C.7.3.1.1.2.
+PATIENT_POSITIONS = _terms("HFP HFS HFDR HFDL FFP FFS FFDR FFDL LFP LFS RFP RFS AFDR AFDL PFDR PFDL")
+#: C.8.3.1.1.
+SCANNING_SEQUENCES = _terms("SE IR GR EP RM")
+SEQUENCE_VARIANTS = _terms("SK MTC SS TRSS SP MP OSP TOF NONE")
+MR_ACQUISITION_TYPES = _terms("2D 3D")
 #: Units of rescaled values (PS3.3, C.11.1.1.2).
 RESCALE_TYPES = _terms("HU US OD MGML Z_EFF ED EDW HU_MOD PCT")
 #: Units of positron emission tomography (PS3.3, C.8.9.1.1.3).
@@ -93,10 +109,8 @@ def vector(header: Header, keyword: str, length: int) -> tuple[float, ...] | Non
 
 def facts(header: Header) -> dict[str, str]:
     """Technical attributes by name, each of a closed list; ``""`` where absent."""
-    orientation = header.find("PatientOrientation")
-    several = orientation is not None and not isinstance(orientation, str)
-    parts = [str(part).strip().upper() for part in orientation] if several else []
-    known = len(parts) == 2 and all(part and set(part) <= set("LRAPHF") and len(part) <= 3 for part in parts)
+    parts = header.codes("PatientOrientation")
+    known = len(parts) == 2 and all(set(part) <= set("LRAPHF") and len(part) <= 3 for part in parts)
     return {
         "body_part": header.code("BodyPartExamined", BODY_PARTS),
         "view_position": header.code("ViewPosition", VIEW_POSITIONS),
