@@ -146,7 +146,6 @@ def deidentify_files(
 def _deidentify_file(content: bytes, folder: Path, pseudonyms: Pseudonyms, blank: Sequence[Box]) -> tuple[Path, bool]:
     with silent_pydicom():
         dataset = parse(content)
-        del content  # it would be held beside the data set
         new = deidentify(dataset, _stored(dataset), pseudonyms, blank)
         series = pseudonyms.digest("series", new.SeriesInstanceUID).hex()[:12]
         picture = pseudonyms.digest("picture", new.SOPInstanceUID).hex()[:16]
