@@ -15,7 +15,6 @@ Taught in lesson 02, DICOM and geometry.
 
 import os
 import re
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -46,6 +45,7 @@ from mediml.imaging.limits import MAX_FILE_BYTES, read_bytes
 from mediml.imaging.standard.allowed import CODES, DATES, NUMBERS, SEQUENCES, TABLES, UIDS
 from mediml.imaging.standard.header import Header, age_string, refusing, tag_name
 from mediml.imaging.standard.pseudonyms import DeidentificationError, Pseudonyms
+from mediml.utils.files import write_atomically
 
 __all__ = ["DeidentificationError", "Outcome", "Pseudonyms", "deidentify", "deidentify_files"]
 
@@ -153,14 +153,7 @@ def _deidentify_file(content: bytes, folder: Path, pseudonyms: Pseudonyms, blank
         if target.exists():
             return target, False
         target.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=target.parent)
-        os.close(descriptor)
-        try:
-            Path(temporary).write_bytes(_encoded(new))
-            os.replace(temporary, target)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        write_atomically(target, _encoded(new))
     return target, True
 
 

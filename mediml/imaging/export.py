@@ -15,6 +15,7 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from mediml.imaging.image import Image, LookupView, WindowView
 from mediml.imaging.standard.header import age_string
 from mediml.imaging.standard.modules import STORAGE, add_modules
 from mediml.imaging.volume import Volume
+from mediml.utils.files import write_atomically
 
 __all__ = ["Provenance", "write_image", "write_series"]
 
@@ -107,15 +109,9 @@ def write_image(
     dataset = _dataset(image, provenance or Provenance(), number, _scale(image.stored, image.values))
     if not path.parent.is_dir():
         raise ValueError("write_image: the folder of the file does not exist; make it first")
-    descriptor, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
-    os.close(descriptor)
-    try:
-        dataset.save_as(temporary, enforce_file_format=True)
-        Path(temporary).chmod(0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    stream = BytesIO()
+    dataset.save_as(stream, enforce_file_format=True)
+    write_atomically(path, stream.getvalue())
     return path
 
 
