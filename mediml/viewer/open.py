@@ -65,9 +65,13 @@ def open_picture(path: str | os.PathLike[str], hounsfield: bool = False, **choic
         If there is nothing there, or it is refused.
     """
     place = Path(path)
-    if place.is_dir():
+    kind = "series" if place.is_dir() else _kind(place)
+    if hounsfield and kind != "nifti":
+        raise ImageError("--hu expects a NIfTI file, which does not say its unit; leave it out")
+    if kind in ("nifti", "picture"):
+        _refuse_choices(choices)
+    if kind == "series":
         return _series(place, choices)
-    kind = _kind(place)
     if kind == "dicom":
         return _dicom(place, choices)
     if kind == "nifti":
@@ -100,6 +104,13 @@ def _kind(place: Path) -> str:
     raise ImageError("the file is not DICOM, NIfTI, PNG or JPEG")
 
 
+def _refuse_choices(choices: dict[str, Any]) -> None:
+    """What is asked for and would have no effect is a mistake of whoever asks."""
+    asked = [f"--{name}" for name, value in choices.items() if value not in (None, "refuse")]
+    if asked:
+        raise ImageError(f"{', '.join(asked)} expects a DICOM series or a file of several frames; leave it out")
+
+
 def _nifti(place: Path, hounsfield: bool) -> Volume:
     units, modality = ("HU", "CT") if hounsfield else ("arbitrary", "unknown")
     return read_nifti(place, units=units, modality=modality, not_numbers="padding")
@@ -117,6 +128,7 @@ def _dicom(place: Path, choices: dict[str, Any]) -> Opened:
     header, rate = technical_facts(dataset), frame_rate(dataset)
     count = count_frames(dataset)
     if count == 1:
+        _refuse_choices(choices)
         return Opened(_image(place), header)
     try:
         return Opened(read_series(place, isolated=True, **choices), header)

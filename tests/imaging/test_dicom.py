@@ -308,3 +308,19 @@ def test_a_number_in_the_place_of_a_code(keyword, write, build_dataset):
     dataset[keyword] = DataElement(tag_for_keyword(keyword), "US", 1)
     with pytest.raises(DicomError, match=rf"{re.escape(tag_name(keyword))} is no text; export the file again"):
         read_image(write(dataset=dataset))
+
+
+@pytest.mark.parametrize(
+    ("attributes", "side"),
+    [
+        ({"Laterality": "R"}, "R"),
+        ({"ImageLaterality": "L"}, "L"),
+        ({"ImageLaterality": "B", "Laterality": ""}, "B"),
+        ({"ImageLaterality": "U", "Laterality": "R"}, "R"),
+        ({"ImageLaterality": "U"}, ""),
+        ({"Laterality": "LEFT"}, ""),
+        ({}, ""),
+    ],
+)
+def test_the_side_is_that_of_the_image_else_of_the_series(write, attributes, side):
+    assert read_image(write(**attributes)).facts["laterality"] == side

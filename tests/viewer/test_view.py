@@ -222,3 +222,18 @@ def test_pixels_of_unknown_origin_are_not_decoded_in_this_process(kind, request,
     picture = open_picture(path).picture
     shown = np.stack([image.stored for image in picture]) if kind == "loop" else picture.stored
     np.testing.assert_array_equal(shown, pixels[0] if kind == "single" else pixels)
+
+
+def test_a_choice_without_effect_is_a_mistake(single, series, tmp_path, capsys):
+    picture = tmp_path / "picture.png"
+    Pillow.fromarray(np.zeros((4, 4), np.uint8)).save(picture)
+    page = tmp_path / "page.html"
+    for source, option, text in (
+        (single, "--hu", "--hu expects a NIfTI file"),
+        (series, "--hu", "--hu expects a NIfTI file"),
+        (picture, "--gaps=fill", "--gaps expects a DICOM series"),
+        (single, "--tilt=resample", "--tilt expects a DICOM series"),
+        (single, "--series=0", "--series expects a DICOM series"),
+    ):
+        assert main(["view", str(source), "--out", str(page), option]) == 2
+        assert text in capsys.readouterr().err and not page.exists()

@@ -107,6 +107,15 @@ def vector(header: Header, keyword: str, length: int) -> tuple[float, ...] | Non
     return numbers if len(numbers) == length else None
 
 
+def _laterality(header: Header) -> str:
+    """``"L"``, ``"R"``, ``"B"`` (both) or ``""``: of the frame, of the image, else of the series."""
+    for keyword in ("FrameLaterality", "ImageLaterality", "Laterality"):
+        side = header.code(keyword, frozenset("LRBU"))
+        if side in ("L", "R", "B"):
+            return side
+    return ""
+
+
 def facts(header: Header) -> dict[str, str]:
     """Technical attributes by name, each of a closed list; ``""`` where absent."""
     parts = header.codes("PatientOrientation")
@@ -114,7 +123,7 @@ def facts(header: Header) -> dict[str, str]:
     return {
         "body_part": header.code("BodyPartExamined", BODY_PARTS),
         "view_position": header.code("ViewPosition", VIEW_POSITIONS),
-        "laterality": header.code("Laterality", frozenset("LR")),
+        "laterality": _laterality(header),
         "patient_orientation": "/".join(parts) if known else "",
         "lossy": {"01": "YES", "00": "NO"}.get(header.code("LossyImageCompression"), ""),
         "pixel_intensity": header.code("PixelIntensityRelationship", frozenset(("LIN", "LOG", "DISP"))),
