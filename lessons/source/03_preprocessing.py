@@ -522,12 +522,12 @@ assert made.mask.dtype == bool and 0.8 < made.mask.sum() / brain.sum() < 1.25
 # and red more. Not every pair is a good idea: look for the halos, the noise, and the grey that no longer means
 # anything.
 #
-# ![Seven noise filters on five modalities, before and after](../../docs/images/gallery.noise.jpg)
-# ![Sharpening and edges on five modalities](../../docs/images/gallery.edges.jpg)
-# ![Window, gamma, equalisation and CLAHE on five modalities](../../docs/images/gallery.contrast.jpg)
-# ![Normalisation with histograms on five modalities](../../docs/images/gallery.normalisation.jpg)
-# ![Body mask, crop, resampling and movement on five modalities](../../docs/images/gallery.geometry.jpg)
-# ![Bias field correction where it makes sense](../../docs/images/gallery.field.jpg)
+# ![Seven noise filters on five modalities, before and after](../images/gallery.noise.jpg)
+# ![Sharpening and edges on five modalities](../images/gallery.edges.jpg)
+# ![Window, gamma, equalisation and CLAHE on five modalities](../images/gallery.contrast.jpg)
+# ![Normalisation with histograms on five modalities](../images/gallery.normalisation.jpg)
+# ![Body mask, crop, resampling and movement on five modalities](../images/gallery.geometry.jpg)
+# ![Bias field correction where it makes sense](../images/gallery.field.jpg)
 #
 # The X-ray is real, with noise added, for its own is hardly visible; the others are phantoms.
 # [`mediml/plots/gallery.py`](../../mediml/plots/gallery.py) draws them: `python -c "from mediml.plots.gallery import
@@ -539,11 +539,11 @@ assert made.mask.dtype == bool and 0.8 < made.mask.sum() / brain.sum() < 1.25
 # 每种操作用到说得通的每种模态上，处理前后对照；角上是滤波器改动了什么，蓝色为减少，红色为增加。并非每一对都是好主意：
 # 找找晕环、噪声，还有那些已经失去含义的灰度。
 #
-# ![五种模态上的七种去噪滤波，处理前后](../../docs/images/gallery.noise.jpg) ![五种模态上的锐化与边缘
-# ](../../docs/images/gallery.edges.jpg) ![五种模态上的窗、伽马、均衡化与
-# CLAHE](../../docs/images/gallery.contrast.jpg) ![五种模态上的归一化及直方图
-# ](../../docs/images/gallery.normalisation.jpg) ![五种模态上的身体掩膜、裁剪、重采样与移动
-# ](../../docs/images/gallery.geometry.jpg) ![说得通之处的偏置场校正](../../docs/images/gallery.field.jpg)
+# ![五种模态上的七种去噪滤波，处理前后](../images/gallery.noise.jpg) ![五种模态上的锐化与边缘
+# ](../images/gallery.edges.jpg) ![五种模态上的窗、伽马、均衡化与
+# CLAHE](../images/gallery.contrast.jpg) ![五种模态上的归一化及直方图
+# ](../images/gallery.normalisation.jpg) ![五种模态上的身体掩膜、裁剪、重采样与移动
+# ](../images/gallery.geometry.jpg) ![说得通之处的偏置场校正](../images/gallery.field.jpg)
 #
 # X 光片是真实的，另外加了噪声（它自身的噪声几乎看不出）；其余是体模。图由
 # [`mediml/plots/gallery.py`](../../mediml/plots/gallery.py) 画出：
