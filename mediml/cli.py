@@ -46,7 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader, such as `head`, has what it wanted. Python would flush once more at exit and complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:
+        if isinstance(error, ModuleNotFoundError):  # no message of ours: a broken installation
+            raise
         if chosen.debug:
             traceback.print_exc()
         print(f"mediml {chosen.command}: {_one_line(error)}", file=sys.stderr)

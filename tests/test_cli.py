@@ -69,6 +69,7 @@ def test_the_status_is_the_commands(command):
             "mediml sample: x.npz: No such file or directory\n",
         ),
         (OSError("the disk is full"), "mediml sample: the disk is full\n"),
+        (ImportError("x needs y; run: pip install y"), "mediml sample: x needs y; run: pip install y\n"),
     ],
 )
 def test_a_request_that_cannot_be_met_is_one_line(command, error, text, capsys):
@@ -84,9 +85,10 @@ def test_debug_shows_the_traceback(command, capsys):
 
 
 def test_a_fault_of_ours_is_not_hidden(command):
-    command(raising(KeyError("bug")))
-    with pytest.raises(KeyError):
-        cli.main(["sample", "x"])
+    for fault in (KeyError("bug"), ModuleNotFoundError("No module named 'numpy'")):
+        command(raising(fault))
+        with pytest.raises(type(fault)):
+            cli.main(["sample", "x"])
 
 
 def test_interrupt(command, capsys):

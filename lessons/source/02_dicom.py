@@ -336,7 +336,7 @@ squeezed = (
     "同样的像素，间距颠倒：高 64 mm，宽 4 mm。",
 )
 show_images({"(0.5, 2)": disc}, round_one, spacing_mm=(0.5, 2.0), size=1.4)
-show_images({"(2, 0.5)": disc}, squeezed, spacing_mm=(2.0, 0.5), size=0.5)
+show_images({"(2, 0.5)": disc}, squeezed, spacing_mm=(2.0, 0.5), size=0.3)
 assert abs(disc.sum() * 0.5 * 2.0 - np.pi * 8**2) < 10  # the area does not notice
 
 # %% [markdown] tags=["en"]
@@ -402,10 +402,11 @@ volume = read_series(folder / "series")
 middle = chest.shape[1] // 2
 lungs = WindowView(-600, 1500)
 views = {"by name": by_name[::-1, middle], "by position": volume.values[::-1, middle]}
+views = {title: lungs.apply(view) for title, view in views.items()}
 alt = ("Coronal cut: with files by name a jumble of stripes, by position a chest.",
        "冠状面：按文件名排列是一片乱条纹，按位置排列才是胸部。")  # fmt: skip
 spacing = (volume.spacing_mm[0], volume.spacing_mm[2])
-show_images({title: lungs.apply(view) for title, view in views.items()}, alt, limits=(0, 1), spacing_mm=spacing, size=3)
+show_images(views, alt, limits=(0, 1), spacing_mm=spacing, size=4.4)
 print("shape", volume.shape, "spacing", np.round(volume.spacing_mm, 2), "mm, axes lead to", "".join(volume.axis_codes))
 assert np.array_equal(volume.values, chest.values) and not np.array_equal(by_name, chest.values)
 

@@ -66,6 +66,8 @@ class Recipe:
         ``"module:function"`` of ``function(folder, count, seed) -> None``, which writes everything.
     least : int
         Smallest number that can be asked for: one for each split.
+    nifti : bool
+        Whether something of it is written as NIfTI, which needs nibabel.
     """
 
     title: str
@@ -74,6 +76,7 @@ class Recipe:
     case: str = ""
     whole: str = ""
     least: int = 1
+    nifti: bool = False
 
 
 #: The only list of generated sets; a line per set. Modules are loaded when a set is made.
@@ -91,6 +94,7 @@ RECIPES: dict[str, Recipe] = {
         20,
         whole="mediml.data.recipes:volumes",
         least=2,
+        nifti=True,
     ),
     "chest-xray-dicom": Recipe(
         "chest radiographs: clear, nodule, opacity, effusion, pneumothorax; DICOM and masks",
@@ -103,12 +107,14 @@ RECIPES: dict[str, Recipe] = {
         "CT",
         6,
         case="mediml.data.phantom_cases:chest_ct",
+        nifti=True,
     ),
     "brain-mr": Recipe(
         "MR of the head in several sequences: healthy, tumour, stroke, white-matter lesions; DICOM and masks",
         "MR",
         6,
         case="mediml.data.phantom_cases:brain",
+        nifti=True,
     ),
     "ultrasound": Recipe(
         "ultrasound of liver, kidney and a superficial gland with speckle, cysts, stones; DICOM and masks",
@@ -127,6 +133,7 @@ RECIPES: dict[str, Recipe] = {
         "CT",
         4,
         case="mediml.data.phantom_cases:patients",
+        nifti=True,
     ),
 }
 
@@ -162,6 +169,8 @@ def make(
     ------
     CatalogError
         If there is no such set, a number is out of range, or the folder holds something else.
+    ImportError
+        If the set needs nibabel and it is not installed. Nothing is written then.
     """
     if name not in RECIPES:
         raise CatalogError(f"make: no generated set {name!r}; expected one of {', '.join(RECIPES)}")
@@ -169,6 +178,10 @@ def make(
     count = recipe.count if count is None else count
     if count < recipe.least or seed < 0:
         raise CatalogError(f"make: {name} expects count >= {recipe.least} and seed >= 0, got {count} and {seed}")
+    if recipe.nifti:
+        from mediml.imaging.nifti import load_nibabel
+
+        load_nibabel()
     _claim(folder, {"name": name, "seed": seed} | ({"count": count} if recipe.whole else {}))
     if recipe.whole:
         _function(recipe.whole)(folder, count, seed)

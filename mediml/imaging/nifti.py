@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from mediml.imaging.image import ImageError, Step, WindowView
 from mediml.imaging.volume import Vector, Volume, check_voxel_count, place_of
 
-__all__ = ["NiftiError", "read_nifti", "write_nifti"]
+__all__ = ["NiftiError", "load_nibabel", "read_nifti", "write_nifti"]
 
 #: RAS to LPS and back.
 _FLIP = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -90,7 +90,7 @@ def read_nifti(
     """
     if not_numbers not in ("refuse", "padding"):
         raise ValueError(f"read_nifti: not_numbers expects 'refuse' or 'padding', got {not_numbers!r}")
-    nibabel = _nibabel()
+    nibabel = load_nibabel()
     try:
         with open(path, "rb") as file:
             packed = file.read(2) == b"\x1f\x8b"
@@ -115,11 +115,12 @@ def read_nifti(
     )  # fmt: skip
 
 
-def _nibabel() -> Any:
+def load_nibabel() -> Any:
+    """The package that knows the headers; an `ImportError` that says how to get it where it is not installed."""
     try:
         return importlib.import_module("nibabel")
     except ImportError:
-        raise ImportError('NIfTI files need nibabel; run: pip install "mediml[nifti]"') from None
+        raise ImportError("NIfTI files need nibabel; run: pip install nibabel") from None
 
 
 def _header(nibabel: Any, stream: BinaryIO) -> Any:
@@ -287,7 +288,7 @@ def write_nifti(path: str | os.PathLike[str], volume: Volume) -> Path:
     ----------
     NIfTI-1 data format, nifti1.h. Taught in lesson 02.
     """
-    path, nibabel = Path(path), _nibabel()
+    path, nibabel = Path(path), load_nibabel()
     if not path.name.endswith((".nii", ".nii.gz")):
         raise ValueError("write_nifti: path expects a name that ends in .nii or .nii.gz")
     if not path.parent.is_dir():

@@ -53,7 +53,7 @@ def controls(picture: Picture, window: Window = 0) -> Any:
     try:
         widgets = importlib.import_module("ipywidgets")
     except ImportError:
-        raise ImportError('show: sliders need ipywidgets; install it by pip install "mediml[lessons]"') from None
+        raise ImportError("show: sliders need ipywidgets; run: pip install ipywidgets") from None
     return _Controls(widgets, picture, window).box
 
 

@@ -1,6 +1,7 @@
 """Generated sets as files: complete cases only, gone on with after an interruption, and the same whatever the count."""
 
 import json
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -208,3 +209,11 @@ def test_every_recipe_can_be_found(name):
     recipe = RECIPES[name]
     assert bool(recipe.case) != bool(recipe.whole) and recipe.count > 0 and recipe.title and recipe.modality
     assert callable(making._function(recipe.case or recipe.whole))
+
+
+@pytest.mark.parametrize("name", [name for name, recipe in RECIPES.items() if recipe.nifti])
+def test_without_nibabel_nothing_is_begun(name, monkeypatch, tmp_path, capsys):
+    monkeypatch.setitem(sys.modules, "nibabel", None)
+    assert cli.main(["data", "make", name, "--out", str(tmp_path / "set")]) == 2
+    assert "NIfTI files need nibabel; run: pip install nibabel" in capsys.readouterr().err
+    assert not (tmp_path / "set").exists()

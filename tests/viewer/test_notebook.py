@@ -87,7 +87,7 @@ def test_without_ipywidgets_the_static_twin_is_drawn(monkeypatch, volume):
         raise ImportError(name)
 
     monkeypatch.setattr(notebook.importlib, "import_module", absent)
-    with pytest.raises(ImportError, match=r'pip install "mediml\[lessons\]"'):
+    with pytest.raises(ImportError, match="run: pip install ipywidgets"):
         controls(volume)
     drawn = []
     monkeypatch.setattr(notebook, "show_static", lambda picture, window: drawn.append((picture, window)))
