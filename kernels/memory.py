@@ -3,6 +3,8 @@
 Tests call `fill_new_arrays_with_nan`, so that an element that no thread writes is seen.
 """
 
+from abc import ABC
+
 import numpy as np
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
@@ -10,11 +12,26 @@ FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 _fill_with_nan = False
 
 
+class Array(ABC):  # noqa: B024 - nothing is abstract: classes are registered
+    """What a kernel is given: an array in the memory of the host, or (``kernels.gpu.array.DeviceArray``) of the GPU.
+
+    The checks of a family's ``shapes.py`` serve all back ends, so they ask for this.
+    """
+
+
+Array.register(np.ndarray)
+
+
 def fill_new_arrays_with_nan(enabled):
     """For tests: fill every array of `empty` with NaN (integers: their minimum). Returns the old setting."""
     global _fill_with_nan
     previous, _fill_with_nan = _fill_with_nan, bool(enabled)
     return previous
+
+
+def filling_with_nan():
+    """Whether tests have asked for NaN in new arrays."""
+    return _fill_with_nan
 
 
 def empty(shape, dtype):

@@ -20,8 +20,18 @@ def tell(record_property):
 
 def pytest_terminal_summary(terminalreporter):
     reports = [report for group in terminalreporter.stats.values() for report in group]
-    told = [value for report in reports for name, value in getattr(report, "user_properties", ()) if name == "told"]
-    if told:
+    properties = [
+        (name, value)
+        for report in reports
+        if getattr(report, "when", None) == "call" or getattr(report, "skipped", False)
+        for name, value in report.user_properties
+    ]
+    told = dict.fromkeys(value for name, value in properties if name == "told")
+    cuda = [value for name, value in properties if name == "cuda"]
+    if told or cuda:
         terminalreporter.section("counted")
-        for text in dict.fromkeys(told):
+        for text in told:
             terminalreporter.line(text)
+    if cuda:
+        counts = " · ".join(f"{where} {cuda.count(where)}" for where in ("real", "simulated", "not run"))
+        terminalreporter.line(f"CUDA: {counts}")

@@ -18,6 +18,8 @@ FAMILY_FILES = ("__init__", "shapes", "reference", "cpu", "cuda")
 #: What the back ends of one family share: scalar formulas, and the loop that applies one to every element.
 SHARED_FORMULAS = ("formulas", "elementwise")
 BACK_ENDS = ("reference", "cpu", "cuda")
+#: The folders of kernels/ that are no family: what all families' ``cuda.py`` build on.
+SHARED_ROOMS = ("gpu",)
 
 #: From the ground up; a module imports from its own storey and from below. Longer names decide first.
 STOREYS = {
@@ -124,11 +126,12 @@ def rule_kernels_compute_only(name, tree):
     if not inside(name, ["kernels"]):
         return
     family = name.split(".")[1] if name.count(".") == 2 else None
+    others = {path.name for path in (ROOT / "kernels").iterdir() if path.is_dir()} - {family, *SHARED_ROOMS}
     for imported, line in imports(tree, name):
         parts = imported.split(".")
         if parts[0] in ("mediml", "torch", "scipy", "matplotlib", "pydicom", "PIL", "sklearn"):
             yield f"line {line}: {name} imports {imported}"
-        elif parts[0] == "kernels" and len(parts) > 1 and parts[1] != family and (ROOT / "kernels" / parts[1]).is_dir():
+        elif parts[0] == "kernels" and len(parts) > 1 and parts[1] in others:
             yield f"line {line}: {name} imports the family {parts[1]}"
 
 
@@ -177,10 +180,13 @@ def rule_machine_paths(name, tree):
 
 
 def rule_one_kernel_decorator(name, tree):
-    """Kernels are compiled by kernels.jit: another decorator would have another cache."""
+    """Kernels are compiled by kernels.jit, or launched by kernels.gpu.launch; the kernel doctor brings examples."""
     if name == "kernels.jit":
         return
     for node in ast.walk(tree):
+        elsewhere = not inside(name, ["kernels.gpu.launch", "kernels.gpu.target", "mediml.exercises", "lessons"])
+        if elsewhere and isinstance(node, ast.Attribute) and ast.unparse(node) == "cuda.jit":
+            yield f"line {node.lineno}: {name} uses cuda.jit"
         if isinstance(node, ast.ImportFrom) and node.module == "numba":
             names = {alias.name for alias in node.names} & {"jit", "njit", "vectorize", "guvectorize", "prange"}
             if names and not (inside(name, ["kernels"]) and names == {"njit"}):  # helpers inlined into kernels
@@ -245,6 +251,8 @@ def test_the_lessons_keep_the_rule(rule):
         (rule_machine_paths, "mediml.cli", "DATA = '/home/someone/data'"),
         (rule_one_kernel_decorator, "mediml.data.augmentation", "from numba import njit"),
         (rule_one_kernel_decorator, "kernels.conv.cpu", "from numba import prange"),
+        (rule_one_kernel_decorator, "kernels.conv.cuda", "@cuda.jit\ndef f(): pass"),
+        (rule_kernels_compute_only, "kernels.gpu.matmul", "import kernels.conv.cpu"),
         (rule_lesson_defines_nothing, "lessons.04_convolution", "def convolve(x): return x"),
         (rule_lesson_defines_nothing, "lessons.04_convolution", "if True:\n    class A: pass"),
     ],
@@ -277,7 +285,8 @@ def test_no_file_is_too_long(tmp_path):
 
 
 def families():
-    return sorted(path.parent.name for path in (ROOT / "kernels").glob("*/__init__.py"))
+    folders = {path.parent.name for path in (ROOT / "kernels").glob("*/__init__.py")}
+    return sorted(folders - set(SHARED_ROOMS))
 
 
 def back_ends(family):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kernels.memory import FLOATS
+from kernels.memory import FLOATS, Array
 
 __all__ = [
     "PAD_MODES",
@@ -104,7 +104,7 @@ def pad_source(size, before, after, mode):
 def _check_floats(op, **arrays):
     expected = None
     for name, array in arrays.items():
-        if not isinstance(array, np.ndarray):
+        if not isinstance(array, Array):
             raise TypeError(f"{op}: {name} expects a numpy.ndarray, got {type(array).__name__}")
         if array.dtype not in FLOATS:
             raise TypeError(f"{op}: {name} expects float32 or float64, got {array.dtype}; convert it with astype")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kernels.memory import FLOATS
+from kernels.memory import FLOATS, Array
 
 __all__ = ["backward_bias", "backward_weight", "backward_x", "forward", "transposed_size"]
 
@@ -65,7 +65,7 @@ def backward_bias(op, rank, grad_y):
 def _check_floats(op, **arrays):
     expected = None
     for name, array in arrays.items():
-        if not isinstance(array, np.ndarray):
+        if not isinstance(array, Array):
             raise TypeError(f"{op}: {name} expects a numpy.ndarray, got {type(array).__name__}")
         if array.dtype not in FLOATS:
             raise TypeError(f"{op}: {name} expects float32 or float64, got {array.dtype}; convert it with astype")

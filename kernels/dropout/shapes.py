@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from kernels.memory import FLOATS
+from kernels.memory import FLOATS, Array
 
 __all__ = ["alpha_factors", "check", "factors"]
 
@@ -14,9 +14,9 @@ SELU_FLOOR = -1.7580993408473766
 
 def check(op, name, x, mask, p):
     """Refuse a mask that is not of bool and of the first axes of `x`, and a `p` outside [0, 1]."""
-    if not isinstance(x, np.ndarray) or x.dtype not in FLOATS:
+    if not isinstance(x, Array) or x.dtype not in FLOATS:
         raise TypeError(f"{op}: {name} expects an ndarray of float32 or float64, got {getattr(x, 'dtype', type(x))}")
-    if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
+    if not isinstance(mask, Array) or mask.dtype != np.bool_:
         raise TypeError(f"{op}: mask expects an ndarray of bool, got {getattr(mask, 'dtype', type(mask))}")
     if mask.shape != x.shape[: mask.ndim]:
         raise ValueError(f"{op}: mask expects the first axes of {name} {x.shape}, got shape {mask.shape}")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kernels.memory import FLOATS, readable
+from kernels.memory import FLOATS, Array, readable
 
 __all__ = ["RowError", "flat_index", "forward", "grad_weight", "renorm"]
 
@@ -57,7 +57,7 @@ def flat_index(index):
 
 
 def _check_floats(op, name, array, axes=None):
-    if not isinstance(array, np.ndarray):
+    if not isinstance(array, Array):
         raise TypeError(f"{op}: {name} expects a numpy.ndarray, got {type(array).__name__}")
     if array.dtype not in FLOATS:
         raise TypeError(f"{op}: {name} expects float32 or float64, got {array.dtype}; convert it with astype")
@@ -66,7 +66,7 @@ def _check_floats(op, name, array, axes=None):
 
 
 def _check_index(op, index, rows):
-    if not isinstance(index, np.ndarray):
+    if not isinstance(index, Array):
         raise TypeError(f"{op}: index expects a numpy.ndarray, got {type(index).__name__}")
     if index.dtype not in (np.dtype(np.int32), np.dtype(np.int64)):
         raise TypeError(f"{op}: index expects int32 or int64, got {index.dtype}; convert it with astype")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kernels.memory import FLOATS
+from kernels.memory import FLOATS, Array
 
 __all__ = ["OBJECTIVES", "REDUCTIONS", "check", "check_gradient", "mean_or_sum", "scale_of"]
 
@@ -22,7 +22,7 @@ def check(op, objective, reduction, **scores):
         raise ValueError(f"{op}: reduction expects 'none', 'mean' or 'sum', got {reduction!r}")
     first = None
     for name, array in scores.items():
-        if not isinstance(array, np.ndarray):
+        if not isinstance(array, Array):
             raise TypeError(f"{op}: {name} expects a numpy.ndarray, got {type(array).__name__}")
         if array.dtype not in FLOATS:
             raise TypeError(f"{op}: {name} expects float32 or float64, got {array.dtype}; convert it with astype")

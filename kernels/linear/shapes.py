@@ -1,8 +1,6 @@
 """Shapes of matrix products, and every refusal, once for all back ends."""
 
-import numpy as np
-
-from kernels.memory import FLOATS
+from kernels.memory import FLOATS, Array
 
 __all__ = [
     "linear", "linear_backward_bias", "linear_backward_weight", "linear_backward_x", "matmul", "matmul_backward_a",
@@ -75,7 +73,7 @@ def linear_backward_bias(grad_y):
 def _check(op, **arrays):
     expected = None
     for name, (array, axes) in arrays.items():
-        if not isinstance(array, np.ndarray):
+        if not isinstance(array, Array):
             raise TypeError(f"{op}: {name} expects a numpy.ndarray, got {type(array).__name__}")
         if array.dtype not in FLOATS:
             raise TypeError(f"{op}: {name} expects float32 or float64, got {array.dtype}; convert it with astype")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kernels.memory import FLOATS, empty
+from kernels.memory import FLOATS, Array, empty
 
 __all__ = [
     "REDUCTIONS",
@@ -96,7 +96,7 @@ def check_gradient(op, grad_y, x, reduction, shape):
 
 def check_saved(op, log_sum_exp, x):
     """Refuse what is not the log_sum_exp that the forward pass returned."""
-    if not isinstance(log_sum_exp, np.ndarray) or log_sum_exp.dtype != np.float64:
+    if not isinstance(log_sum_exp, Array) or log_sum_exp.dtype != np.float64:
         raise TypeError(f"{op}: log_sum_exp expects the float64 array of the forward pass, got {log_sum_exp!r:.80}")
     if log_sum_exp.shape != positions(x.shape):
         raise ValueError(f"{op}: log_sum_exp expects the shape {positions(x.shape)}, got {log_sum_exp.shape}")
@@ -139,7 +139,7 @@ def _check_floats(op, **arrays):
     for name, array in arrays.items():
         if array is None:
             continue
-        if not isinstance(array, np.ndarray):
+        if not isinstance(array, Array):
             raise TypeError(f"{op}: {name} expects a numpy.ndarray, got {type(array).__name__}")
         if array.dtype not in FLOATS:
             raise TypeError(f"{op}: {name} expects float32 or float64, got {array.dtype}; convert it with astype")
@@ -159,7 +159,7 @@ def _check_indices(op, x, target, ignore_index):
     """Refuse a target that is not int64 (N, …), or names a class that does not exist."""
     if not isinstance(ignore_index, (int, np.integer)) or isinstance(ignore_index, bool):
         raise TypeError(f"{op}: ignore_index expects an int, got {ignore_index!r}")
-    if not isinstance(target, np.ndarray) or target.dtype != np.int64:
+    if not isinstance(target, Array) or target.dtype != np.int64:
         raise TypeError(f"{op}: target expects int64 class indices, got {getattr(target, 'dtype', type(target))}")
     if target.shape != positions(x.shape):
         raise ValueError(

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kernels.memory import FLOATS
+from kernels.memory import FLOATS, Array
 
 __all__ = ["batch_norm", "group_norm", "local_response_norm", "row_norm"]
 
@@ -59,7 +59,7 @@ def local_response_norm(op, arrays, size):
 def _check_arrays(op, arrays, axes):
     first = next(iter(arrays))
     for name, array in arrays.items():
-        if not isinstance(array, np.ndarray):
+        if not isinstance(array, Array):
             raise TypeError(f"{op}: {name} expects a numpy.ndarray, got {type(array).__name__}")
         if array.dtype not in FLOATS:
             raise TypeError(f"{op}: {name} expects float32 or float64, got {array.dtype}; convert it with astype")
@@ -76,8 +76,8 @@ def _check_parameters(op, parameters, size, dtype):
     for name, array in parameters.items():
         if array is None:
             continue
-        if not isinstance(array, np.ndarray) or array.dtype != dtype:
-            got = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
+        if not isinstance(array, Array) or array.dtype != dtype:
+            got = array.dtype if isinstance(array, Array) else type(array).__name__
             raise TypeError(f"{op}: {name} expects an array of the dtype of the input, {dtype}, got {got}")
         if array.shape != (size,):
             raise ValueError(
@@ -88,8 +88,8 @@ def _check_parameters(op, parameters, size, dtype):
 
 def _check_statistics(op, statistics, shape):
     for name, array in statistics.items():
-        if not isinstance(array, np.ndarray) or array.dtype != np.float64:
-            got = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
+        if not isinstance(array, Array) or array.dtype != np.float64:
+            got = array.dtype if isinstance(array, Array) else type(array).__name__
             raise TypeError(f"{op}: {name} expects a float64 array, got {got}")
         if array.shape != shape:
             raise ValueError(f"{op}: {name} expects the shape {shape}, got {array.shape}")

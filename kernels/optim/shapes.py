@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kernels.memory import FLOATS, readable
+from kernels.memory import FLOATS, Array, readable
 
 __all__ = ["check_update", "flat", "write_back"]
 
@@ -12,7 +12,7 @@ def check_update(op, param, grad, **state):
     for name, array in (("param", param), ("grad", grad), *state.items()):
         if array is None and name in state:
             continue
-        if not isinstance(array, np.ndarray):
+        if not isinstance(array, Array):
             raise TypeError(f"{op}: {name} expects a numpy.ndarray, got {type(array).__name__}")
         if array.dtype not in FLOATS:
             raise TypeError(f"{op}: {name} expects float32 or float64, got {array.dtype}")

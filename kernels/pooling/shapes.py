@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from kernels.memory import FLOATS
+from kernels.memory import FLOATS, Array
 
 __all__ = [
     "adaptive_pool",
@@ -173,7 +173,7 @@ def check_gradient(op, grad_y, shape):
 
 
 def _check_floats(op, name, array):
-    if not isinstance(array, np.ndarray):
+    if not isinstance(array, Array):
         raise TypeError(f"{op}: {name} expects a numpy.ndarray, got {type(array).__name__}")
     if array.dtype not in FLOATS:
         raise TypeError(f"{op}: {name} expects float32 or float64, got {array.dtype}; convert it with astype")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kernels.memory import FLOATS
+from kernels.memory import FLOATS, Array
 
 __all__ = ["GATES", "check_backward", "layer", "lengths_of"]
 
@@ -60,7 +60,7 @@ def _check(op, sizes, **arrays):
     first = next(iter(arrays))
     for name, (array, axes) in arrays.items():
         symbols = axes.split()
-        if not isinstance(array, np.ndarray):
+        if not isinstance(array, Array):
             raise TypeError(f"{op}: {name} expects a numpy.ndarray, got {type(array).__name__}")
         if array.dtype not in FLOATS:
             raise TypeError(f"{op}: {name} expects float32 or float64, got {array.dtype}; convert it with astype")
@@ -79,8 +79,8 @@ def _check(op, sizes, **arrays):
 def _check_lengths(op, lengths, T, N):
     if lengths is None:
         return
-    if not isinstance(lengths, np.ndarray) or lengths.dtype != np.int64:
-        kind = lengths.dtype if isinstance(lengths, np.ndarray) else type(lengths).__name__
+    if not isinstance(lengths, Array) or lengths.dtype != np.int64:
+        kind = lengths.dtype if isinstance(lengths, Array) else type(lengths).__name__
         raise TypeError(f"{op}: lengths expects an ndarray of int64 or None, got {kind}")
     if lengths.shape != (N,):
         raise ValueError(f"{op}: lengths expects one number for each of {N} sequences, got shape {lengths.shape}")

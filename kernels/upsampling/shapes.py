@@ -5,7 +5,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from kernels.memory import FLOATS
+from kernels.memory import FLOATS, Array
 
 __all__ = ["MODES", "axis_table", "backward_x", "forward", "transposed"]
 
@@ -151,7 +151,7 @@ def _filter(mode, x):
 
 def _check_floats(op, **arrays):
     for name, array in arrays.items():
-        if not isinstance(array, np.ndarray):
+        if not isinstance(array, Array):
             raise TypeError(f"{op}: {name} expects a numpy.ndarray, got {type(array).__name__}")
         if array.dtype not in FLOATS:
             raise TypeError(f"{op}: {name} expects float32 or float64, got {array.dtype}; convert it with astype")

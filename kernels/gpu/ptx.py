@@ -1,0 +1,112 @@
+"""Compile kernels for GPUs that are not here: every launch becomes a compilation, for the types of its arguments.
+
+Numba types and compiles a kernel without a driver (``compile_ptx``), given the libraries that numba-cuda brings. That
+finds what the simulator, which is plain Python, cannot: a name that has no CUDA implementation, a type that does not
+unify, a float32 kernel that computes in float64 (on most GPUs 32 to 64 times slower).
+
+    with compiling() as compiled:
+        ...any work on the device: kernels are compiled, their results are zeros or what lay in memory...
+    compiled.failures
+"""
+
+import contextlib
+import importlib.util
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+import numpy as np
+from numba import cuda, typeof, types
+
+from kernels.gpu import launch, target
+from kernels.gpu.array import DeviceArray
+
+__all__ = ["TARGETS", "Compiled", "compiling", "problem"]
+
+#: Compute capabilities: Turing (also T4), Ampere (A100), Hopper (H100, H200).
+TARGETS = ((7, 5), (8, 0), (9, 0))
+
+
+@dataclass
+class Compiled:
+    """What was compiled."""
+
+    targets: tuple[tuple[int, int], ...]
+    kernels: dict[str, int] = field(default_factory=dict)  # name: number of signatures
+    failures: list[str] = field(default_factory=list)
+    ptx: dict[tuple, str] = field(default_factory=dict)  # by kernel, signature, target; only if kept
+
+    @property
+    def signatures(self):
+        """Kernels times signatures."""
+        return sum(self.kernels.values())
+
+
+def problem():
+    """Why nothing can be compiled here, and what to do; None where it can."""
+    if target.SIMULATED:
+        return "the simulator types nothing; start Python without NUMBA_ENABLE_CUDASIM"
+    if importlib.util.find_spec("numba_cuda") is None:
+        return 'numba-cuda is not installed; install "mediml[cuda]" (it needs no GPU to compile)'
+    return None
+
+
+@contextlib.contextmanager
+def compiling(targets=TARGETS, keep=False):
+    """Compile what is launched within, and run nothing. Not for several threads.
+
+    Parameters
+    ----------
+    targets : sequence of (int, int)
+        Compute capabilities.
+    keep : bool
+        Keep the PTX in ``Compiled.ptx``.
+
+    Raises
+    ------
+    ValueError
+        If Numba cannot compile for CUDA here.
+    """
+    reason = problem()
+    if reason is not None:
+        raise ValueError(f"kernels cannot be compiled for CUDA: {reason}")
+    from numba.cuda import dispatcher  # numba-cuda's
+
+    compiled, seen, device = Compiled(tuple(targets)), set(), SimpleNamespace(compute_capability=targets[0])
+
+    def compile_instead(launched, blocks, threads, arguments):
+        passed = [a.for_kernel if isinstance(a, DeviceArray) else a for a in arguments]
+        signature = tuple(typeof(value) for value in passed)
+        if (launched, signature) in seen:
+            return
+        seen.add((launched, signature))
+        name = f"{launched.__module__}.{launched.__name__}"
+        compiled.kernels[name] = compiled.kernels.get(name, 0) + 1
+        for capability in targets:
+            device.compute_capability = capability
+            try:
+                text, _ = cuda.compile_ptx(launched.function, signature, cc=capability)
+            except Exception as error:  # Numba and NVVM raise many kinds, and each is a failure
+                compiled.failures.append(f"{name}{signature} for sm_{capability[0]}{capability[1]}: {error}")
+                return
+            if keep:
+                compiled.ptx[name, signature, capability] = text
+            if ".f64" in text and not any(_holds_float64(part) for part in signature):
+                compiled.failures.append(f"{name}{signature}: a kernel without float64 arguments computes in float64")
+                return
+
+    previous = launch.engine, target.pretend(True), dispatcher.get_current_device
+    launch.engine, dispatcher.get_current_device = compile_instead, lambda: device
+    try:
+        with np.errstate(all="ignore"):
+            yield compiled
+    finally:
+        launch.engine, dispatcher.get_current_device = previous[0], previous[2]
+        target.pretend(previous[1])
+
+
+def _holds_float64(kind):
+    if isinstance(kind, types.Array):
+        return kind.dtype == types.float64
+    if isinstance(kind, types.BaseTuple):
+        return any(_holds_float64(part) for part in kind)
+    return kind == types.float64

@@ -1,0 +1,44 @@
+"""The stream that kernels and copies are queued on: work on one stream happens in its order.
+
+Without a word it is CUDA's default stream, which PyTorch uses as well. Where arrays of another library come in that
+works on a stream of its own, `follow` asks that library before each launch, so that both queue on the same stream.
+"""
+
+from numba import cuda
+
+from kernels.gpu.target import memory_is_host
+
+__all__ = ["current", "current_handle", "follow"]
+
+_provider = None
+
+
+def follow(provider):
+    """Queue on the stream whose handle (an int; 0 is the default stream) ``provider()`` gives at each launch.
+
+    Parameters
+    ----------
+    provider : callable or None
+        None: CUDA's default stream again.
+
+    Returns
+    -------
+    callable or None
+        What was followed before.
+    """
+    global _provider
+    previous, _provider = _provider, provider
+    return previous
+
+
+def current_handle():
+    """Handle of the stream that the next launch goes to; 0 is CUDA's default stream."""
+    return 0 if _provider is None else int(_provider())
+
+
+def current():
+    """That stream as Numba takes it."""
+    handle = current_handle()
+    if memory_is_host() or handle == 0:
+        return 0
+    return cuda.external_stream(handle)

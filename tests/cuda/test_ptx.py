@@ -1,0 +1,25 @@
+"""Every call of this folder's files compiles for three generations of GPUs, and float32 stays float32."""
+
+import importlib
+from pathlib import Path
+
+import pytest
+
+from kernels.gpu import ptx
+
+HERE = Path(__file__).parent
+FILES = sorted(path.stem for path in HERE.glob("test_*.py") if "CALLS" in path.read_text() and path.stem != "test_ptx")
+
+pytestmark = [pytest.mark.anywhere, pytest.mark.skipif(ptx.problem() is not None, reason=str(ptx.problem()))]
+
+
+@pytest.mark.parametrize("stem", FILES)
+def test_the_kernels_of_a_family_compile(stem, tell):
+    module = importlib.import_module(stem)
+    with ptx.compiling() as compiled:
+        for call in module.CALLS:
+            for dtype in ("float32", "float64"):
+                call.on_device(dtype)
+    tell(f"{stem[5:]}: {compiled.signatures} signatures of {len(compiled.kernels)} CUDA kernels compiled")
+    assert compiled.signatures
+    assert not compiled.failures, "\n".join(compiled.failures[:5])
