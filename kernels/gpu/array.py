@@ -8,11 +8,8 @@ memory) and never for an element; elements are computed by kernels.
 import numpy as np
 from numba import cuda
 
-from kernels.gpu.target import SIMULATED, memory_is_host
+from kernels.gpu.target import memory_is_host
 from kernels.memory import Array
-
-if SIMULATED:
-    from numba.cuda.simulator.cudadrv.devicearray import FakeCUDAArray
 
 __all__ = ["DeviceArray"]
 
@@ -100,10 +97,7 @@ class DeviceArray:
     def for_kernel(self):
         """The array as Numba takes it."""
         if self._kernel_view is None:
-            if SIMULATED:
-                self._kernel_view = FakeCUDAArray(self._geometry)
-            else:
-                self._kernel_view = self._geometry if memory_is_host() else self._numba_view()
+            self._kernel_view = self._geometry if memory_is_host() else self._numba_view()
         return self._kernel_view
 
     def _numba_view(self):

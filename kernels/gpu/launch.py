@@ -127,10 +127,12 @@ def _run(launched, blocks, threads, arguments):
 
 def _simulate(launched, blocks, threads, arguments):
     """Run a kernel in Numba's simulator."""
+    from kernels.gpu import simulation  # here: it exists where the simulator does
+
     passed = [a.for_kernel if isinstance(a, DeviceArray) else a for a in arguments]
     with warnings.catch_warnings():  # NumPy's scalars warn of overflow where a GPU gives inf
         warnings.simplefilter("ignore", RuntimeWarning)
-        launched.compiled[blocks, threads](*passed)
+        simulation.run(launched.function, blocks, threads, passed)
 
 
 #: What carries a launch out. ``ptx.py`` puts in its place what compiles and does not run.
