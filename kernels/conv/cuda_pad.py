@@ -126,7 +126,7 @@ def _source(place, size, padded, before, mode):
 @formula
 def _views(place, size, padded, before, mode):
     """How many places may show this one."""
-    if padded == size and before == 0 or mode == _CONSTANT:
+    if (padded == size and before == 0) or mode == _CONSTANT:
         return 1
     if mode == _REPLICATE:
         left = max(before, 0) if place == 0 else 0

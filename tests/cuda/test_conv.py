@@ -36,7 +36,7 @@ GEOMETRIES = {
 
 def y_shape(geometry):
     """Shape of the output."""
-    x, weight, stride, padding, dilation, groups = geometry
+    x, weight, stride, padding, dilation, _ = geometry
     sizes = (shapes.conv_size(*axis) for axis in zip(x[2:], weight[2:], stride, padding, dilation))
     return (x[0], weight[0], *sizes)
 
