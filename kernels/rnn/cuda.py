@@ -38,8 +38,17 @@ from kernels.rnn import shapes
 from kernels.rnn.cuda_gru import gru_backward_all, gru_forward
 from kernels.rnn.cuda_lstm import lstm_backward_all, lstm_forward
 from kernels.rnn.cuda_steps import (
-    MOST_HIDDEN, add_product, before, bias_sum, device_lengths, fits_one_block, input_gradients, order_of_steps,
-    per_sequence, projected_input, weight_gradient,
+    MOST_HIDDEN,
+    add_product,
+    before,
+    bias_sum,
+    device_lengths,
+    fits_one_block,
+    input_gradients,
+    order_of_steps,
+    per_sequence,
+    projected_input,
+    weight_gradient,
 )  # fmt: skip
 
 __all__ = [

@@ -10,8 +10,18 @@ from kernels.gpu.matmul import matmul
 from kernels.gpu.memory import empty, readable, zeros
 from kernels.rnn import shapes
 from kernels.rnn.cuda_steps import (
-    MOST_HIDDEN, add_product, before, column_sums, device_lengths, fits_one_block, input_gradients, order_of_steps,
-    per_sequence, projected_input, sigmoid, weight_gradient,
+    MOST_HIDDEN,
+    add_product,
+    before,
+    column_sums,
+    device_lengths,
+    fits_one_block,
+    input_gradients,
+    order_of_steps,
+    per_sequence,
+    projected_input,
+    sigmoid,
+    weight_gradient,
 )  # fmt: skip
 
 __all__ = ["gru_backward_all", "gru_forward"]

@@ -10,8 +10,19 @@ from kernels.gpu.matmul import matmul
 from kernels.gpu.memory import empty, readable
 from kernels.rnn import shapes
 from kernels.rnn.cuda_steps import (
-    MOST_HIDDEN, add_product, before, bias_sum, device_lengths, fits_one_block, input_gradients, order_of_steps,
-    per_sequence, projected_input, sigmoid, state_before, weight_gradient,
+    MOST_HIDDEN,
+    add_product,
+    before,
+    bias_sum,
+    device_lengths,
+    fits_one_block,
+    input_gradients,
+    order_of_steps,
+    per_sequence,
+    projected_input,
+    sigmoid,
+    state_before,
+    weight_gradient,
 )  # fmt: skip
 
 __all__ = ["lstm_backward_all", "lstm_forward"]

@@ -11,7 +11,8 @@ from kernels.gpu.target import SIMULATED
 
 __all__ = [
     "MOST_HIDDEN", "add_product", "before", "bias_sum", "column_sums", "device_lengths", "fits_one_block",
-    "input_gradients", "order_of_steps", "per_sequence", "projected_input", "sigmoid", "state_before", "weight_gradient",
+    "input_gradients", "order_of_steps", "per_sequence", "projected_input", "sigmoid", "state_before",
+    "weight_gradient",
 ]  # fmt: skip
 
 #: Numbers in a state up to which one block carries a sequence through all steps: its shared memory has room for them.

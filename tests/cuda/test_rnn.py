@@ -141,7 +141,7 @@ def test_transposed_views_are_read_as_they_stand():
 def test_lengths_out_of_range_are_reported_late_and_read_nothing_foreign(reverse):
     x, *rest = layer(FixedDraw(), "lstm", (2, 2, 1, 2), lengths=[5, -3], reverse=reverse)
     y = cuda.lstm_forward(*on_device((x, *rest)))[0]  # nobody waits
-    with pytest.raises(IndexError, match="lstm: lengths expects numbers from 0 to 2, got (5|-3)"):
+    with pytest.raises(IndexError, match=r"lstm: lengths expects numbers from 0 to 2, got (5|-3)"):
         y.get()
     rest[-2] = np.array([2, 0])
     np.testing.assert_allclose(y.get(), reference.lstm_forward(x, *rest)[0], atol=1e-5)
