@@ -99,7 +99,7 @@ def _matmul_tiled(a, b, bias, bias_of_columns, y, accumulate, parts, K_part, a_b
 
 @kernel
 def _add_parts(y_parts, bias, bias_of_columns, y, accumulate):
-    """y[b] = sum over p of y_parts[b, p]: a block for _ELEMENTS elements, in which thread l adds parts l, l + _LANES …"""
+    """y[b] = sum over p of y_parts[b, p]: a block for _ELEMENTS elements, in which lane l adds parts l, l + _LANES"""
     lane, place = cuda.threadIdx.y, cuda.threadIdx.x
     sums = cuda.shared.array((_LANES, _ELEMENTS), y.dtype)
     element, (_, M, N) = cuda.blockIdx.x * _ELEMENTS + place, y.shape
@@ -180,7 +180,8 @@ def _plan(B, M, N, K, dtype):
     for chosen in (LARGE_DOUBLE if dtype == np.float64 else LARGE, MEDIUM):
         blocks = B * blocks_for(M, chosen.rows) * blocks_for(N, chosen.columns)
         longest = max(K // _SHORTEST_PART, 1)
-        if 4 * M >= 3 * chosen.rows and 4 * N >= 3 * chosen.columns and blocks * longest >= _BUSY_BLOCKED and K:
+        fits = min(M / chosen.rows, N / chosen.columns) >= 0.75
+        if fits and K and blocks * longest >= _BUSY_BLOCKED:
             return (chosen.launch, *_parts(K, blocks, _BUSY_BLOCKED))
     return (_launch_tiled, *_parts(K, B * blocks_for(M, TILE) * blocks_for(N, TILE), _BUSY_TILED))
 

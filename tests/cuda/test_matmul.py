@@ -84,6 +84,9 @@ def test_infinity_beyond_the_end_of_k_is_not_read(name):
     close(y, a[:, :, :4] @ b[:, :4])
     KERNELS[name](to_device(a), to_device(b), None, True, y, False, 1, 5)
     assert np.isinf(y.get()).all()
+    y = empty((2, 3, 3), "float64")  # parts of 3 and 2, infinity in the second
+    KERNELS[name](to_device(a), to_device(b), None, True, y, False, 2, 3)
+    close(y[0], a[0, :, :3] @ b[0, :3])
 
 
 def test_a_long_k_is_cut_into_parts():
