@@ -24,7 +24,7 @@ from numba import cuda
 
 from kernels.gpu.launch import blocks_for, kernel
 from kernels.gpu.matmul_blocked import LARGE, LARGE_DOUBLE, MEDIUM, runs_along_k
-from kernels.gpu.memory import empty
+from kernels.gpu.memory import empty, on_device
 from kernels.gpu.target import SIMULATED
 
 __all__ = ["TILE", "matmul"]
@@ -146,6 +146,9 @@ def matmul(a, b, y=None, *, bias=None, accumulate=False):
     Every element is summed in an order that depends on the shapes and strides only: results repeat bit for bit.
     0 * inf is NaN, so a K that TILE does not divide is not padded by reading on: beyond the edge both factors are 0.
     """
+    for array in (a, b, y, bias):
+        if array is not None:
+            on_device(array)
     if y is None:
         batches = [x.shape[0] for x in (a, b) if x.ndim == 3]
         batch = batches[-1:] if batches[:1] == [1] else batches[:1]
