@@ -13,8 +13,15 @@ Optimizations
 from kernels.jit import kernel
 from kernels.optim import shapes
 from kernels.optim.formulas import (
-    adam_factors, blended, gradient, largest, moved, moved_by_adam, second_moment, sgd_factors,
-)  # fmt: skip
+    adam_factors,
+    blended,
+    gradient,
+    largest,
+    moved,
+    moved_by_adam,
+    second_moment,
+    sgd_factors,
+)
 from kernels.parallel import for_each
 
 __all__ = ["adam_update", "sgd_update"]

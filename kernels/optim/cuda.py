@@ -15,8 +15,15 @@ from kernels.gpu.launch import kernel, strided
 from kernels.gpu.memory import readable
 from kernels.optim import shapes
 from kernels.optim.formulas import (
-    adam_factors, blended, gradient, largest, moved, moved_by_adam, second_moment, sgd_factors,
-)  # fmt: skip
+    adam_factors,
+    blended,
+    gradient,
+    largest,
+    moved,
+    moved_by_adam,
+    second_moment,
+    sgd_factors,
+)
 
 __all__ = ["adam_update", "sgd_update"]
 

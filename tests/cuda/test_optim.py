@@ -63,7 +63,7 @@ CALLS = [
             first,
             nesterov,
             maximize,
-        )  # fmt: skip
+        )
         for first, nesterov, maximize in itertools.product((False, True), repeat=3)
     ),
     *(
@@ -77,7 +77,7 @@ CALLS = [
             decoupled,
             maximize,
             u,
-        )  # fmt: skip
+        )
         for decay, decoupled, maximize, u in itertools.product((0.0, 0.2), (False, True), (False, True), (False, True))
     ),
     adam("first step", step=1),
