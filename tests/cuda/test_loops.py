@@ -1,5 +1,6 @@
 """``for k in range(K)`` in a kernel is as cheap as in C, and means what it means in Python."""
 
+import itertools
 import re
 
 import numpy as np
@@ -30,7 +31,7 @@ def test_the_inner_loop_of_a_product_is_short():
     text = next(text for (name, *_), text in compiled.ptx.items() if name.endswith("_matrix_vector"))
     instructions = [line.strip() for line in text.splitlines() if re.match(r"\s+[a-z@]", line)]
     products = [place for place, line in enumerate(instructions) if line.startswith("fma")]
-    apart = min(later - earlier for earlier, later in zip(products, products[1:]))  # the loop is unrolled
+    apart = min(later - earlier for earlier, later in itertools.pairwise(products))  # the loop is unrolled
     assert apart <= 6, text
 
 
