@@ -32,7 +32,7 @@ import numpy as np
 from kernels.gpu import choosing, indexing, ordering, positions, selecting, statistics
 from kernels.gpu.array import DeviceArray
 from kernels.gpu.geometry import broadcast, overlap
-from kernels.gpu.memory import empty, zeros
+from kernels.gpu.memory import empty
 
 __all__ = ["FUNCTIONS", "call"]
 

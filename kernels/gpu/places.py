@@ -22,7 +22,7 @@ from kernels.gpu import faults
 from kernels.gpu.array import DeviceArray
 from kernels.gpu.geometry import broadcast, joined, kernel_shape, offset_of, span, steps
 from kernels.gpu.launch import kernel, strided
-from kernels.gpu.memory import empty, zeros
+from kernels.gpu.memory import zeros
 from kernels.gpu.selecting import flat_nonzero
 
 __all__ = ["Places", "entries_of", "is_basic"]

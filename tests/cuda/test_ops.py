@@ -11,7 +11,7 @@ from kernels.gpu.transfer import TRANSFERS
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "ops"))
 
-from operations import CASES  # noqa: E402 - a list of the tests of the CPU
+from operations import CASES
 
 ON_GPU = {"device": "cuda"}
 
