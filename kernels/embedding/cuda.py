@@ -10,7 +10,7 @@ Optimizations
   equal ones in their order; then each row's places lie side by side, and what they receive is added in that order. The
   sort costs about log2(N / 256) passes over N indices; grad_y, E times as large, is read once.
 * Most rows have few places and some may have very many. So the sorted places, not the rows, are shared out, `chunk` to
-  a thread. A row that ends where it began is written at once; one that reaches over the edge of a chunk leaves its parts
+  a thread. A row that ends where it began is written at once; one that reaches over an edge of chunks leaves its parts
   in `heads` and `tails`, and a thread of the second kernel adds those:
 
       sorted   a a a b b │ b b b b b │ b c c d d │        chunks of five places
