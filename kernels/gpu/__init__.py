@@ -4,6 +4,7 @@
 * ``launch.py``: the one decorator of CUDA kernels, grids and blocks, the stream
 * ``memory.py``: blocks of device memory that are used again, so that a training step allocates nothing
 * ``array.py``: `DeviceArray`, NumPy's interface to such a block; ``transfer.py``: to it and back, counted
+* ``loops.py``: loops that compile to what they would in C
 * ``math.py``: exp, log, … for kernels; ``faults.py``: how a kernel reports an index that is out of range
 * the rest: what NumPy does for tensors on the CPU (arithmetic, reductions, indexing, sorting), as kernels
 
