@@ -140,13 +140,16 @@ def test_transposed_views_are_read_as_they_stand():
 
 
 @pytest.mark.parametrize("reverse", [False, True])
-def test_lengths_out_of_range_are_reported_late_and_read_nothing_foreign(reverse):
-    x, *rest = layer(FixedDraw(), "lstm", (2, 2, 1, 2), lengths=[5, -3], reverse=reverse)
-    y = cuda.lstm_forward(*on_device((x, *rest)))[0]  # nobody waits
+@pytest.mark.parametrize("end", ["forward", "backward_all"])
+def test_lengths_out_of_range_are_reported_late_and_read_nothing_foreign(end, reverse):
+    make = layer if end == "forward" else layer_back
+    arguments = make(FixedDraw(), "lstm", (2, 2, 1, 2), lengths=[2, 0], reverse=reverse)
+    expected = getattr(reference, f"lstm_{end}")(*arguments)[0]
+    wrong = [np.array([5, -3]) if getattr(a, "dtype", None) == np.int64 else a for a in arguments]
+    ours = getattr(cuda, f"lstm_{end}")(*on_device(wrong))[0]  # nobody waits
     with pytest.raises(IndexError, match=r"lstm: lengths expects numbers from 0 to 2, got (5|-3)"):
-        y.get()
-    rest[-2] = np.array([2, 0])
-    np.testing.assert_allclose(y.get(), reference.lstm_forward(x, *rest)[0], atol=1e-5)
+        ours.get()
+    np.testing.assert_allclose(ours.get(), expected, atol=1e-5)
 
 
 def test_nothing_is_copied_to_the_host():
