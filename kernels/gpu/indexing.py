@@ -206,11 +206,7 @@ def put_along_axis(arr, indices, values, axis):
 
 def repeat(a, repeats, axis=None):
     """Each entry along an axis repeated in place. Counts on the device are copied to the host: they say how much."""
-    from kernels.gpu.transfer import to_device
-
     repeats = repeats.get() if isinstance(repeats, DeviceArray) else np.asarray(repeats)
-    if not isinstance(a, DeviceArray):
-        return to_device(np.repeat(a, repeats, axis))
     if axis is None:
         a, axis = a.reshape(-1), 0
     axis = normalize_axis_index(axis, a.ndim)
