@@ -31,7 +31,7 @@ import math
 from functools import cache
 from typing import NamedTuple
 
-from numba import cuda, int32, int64
+from numba import cuda, int32, int64, uint64
 
 from kernels.elementary import formula
 from kernels.gpu.convolution_direct import add_up, parts_of
@@ -47,6 +47,9 @@ _LONGEST_SUM, _BLOCKS = (8, 4) if SIMULATED else (8192, 512)
 
 #: Fewer blocks than this leave much of a large GPU idle: a smaller tile is taken.
 _FEW_BLOCKS = 128
+
+#: A place so far outside that no column's place brings it in. Axes are shorter.
+_NOWHERE = -(2**30)
 
 #: Rows, columns and steps that a product has at least to be worth a tile.
 _LEAST = (2, 2, 3) if SIMULATED else (12, 12, 8)
@@ -160,69 +163,75 @@ def tiled(tile, rules):
     A_LOADS, A_STEP = ROWS * SLAB // THREADS, THREADS // SLAB  # elements that a thread brings, and rows between them
     B_LOADS, B_STEP = COLUMNS * SLAB // THREADS, THREADS // COLUMNS
     R_STEP, C_STEP = ROWS // R * RUN, COLUMNS // C * RUN  # between a thread's runs of neighbours
+    TABLE = min(4 * SLAB, THREADS)  # entries k that are worked out at once
+    RING = 2 * TABLE
     PITCH = ROWS + RUN  # of a slab of a: the threads that write a column of it use different banks
-    plan, entry, column, DROPS_PADDING = rules
+    plan, entry, column, NOTES, DROPS_PADDING = rules
 
     @formula
-    def entry_of(k, rest, sizes, offsets, places, slot, at):
-        offsets[slot, at, 0], offsets[slot, at, 1], d, h, w = entry(k, rest, sizes)
-        places[slot, at, 0], places[slot, at, 1], places[slot, at, 2] = d, h, w
+    def note_entry(k, last, rest, sizes, offsets, places, at):
+        if k < last:
+            offsets[at, 0], offsets[at, 1], d, h, w = entry(k, rest, sizes)
+            places[at, 0], places[at, 1], places[at, 2] = d, h, w
+        else:
+            places[at, 0] = _NOWHERE
 
     @kernel
     def sum_of_tiles(a, b, bias, y, sizes):
-        rows, columns, first, last, a_start, a_step, y_start, y_step, bias_start, rest = plan(cuda.blockIdx.z, sizes)
-        _, _, D, H, W = sizes[1]
+        rows, columns, first, last, a_start, a_step, y_start, y_step, bias_start, notes = plan(cuda.blockIdx.z, sizes)
+        D, H, W = int32(sizes[1][2]), int32(sizes[1][3]), int32(sizes[1][4])
         row_0, column_0 = cuda.blockIdx.y * ROWS, cuda.blockIdx.x * COLUMNS
         if column_0 >= columns:  # the whole block
             return
-        # "& (n - 1)" changes nothing; it tells the compiler that no index is negative, so that a run is one read
+        # "& (n - 1)" changes nothing; it tells the compiler that no index is negative, so that a run is one read.
         thread = cuda.threadIdx.x & (THREADS - 1)
         thread_x, thread_y = thread & (THREADS_X - 1), (thread // THREADS_X) & (THREADS_Y - 1)
 
-        a_tile = cuda.shared.array(
-            (2, SLAB, PITCH), y.dtype, alignment=16
-        )  # two: one is read while the other is filled
+        a_tile = cuda.shared.array((2, SLAB, PITCH), y.dtype, alignment=16)  # two: one is read, the other filled
         b_tile = cuda.shared.array((2, SLAB, COLUMNS), y.dtype, alignment=16)
-        offsets = cuda.shared.array((2, SLAB, 2), int64)  # of the entries k of the slab in a and b
-        places = cuda.shared.array((2, SLAB, 3), int32)
+        offsets = cuda.shared.array((RING, 2), int64, alignment=16)  # of the next entries k, in a and in b: a ring
+        places = cuda.shared.array((RING, 4), int32, alignment=16)
         targets = cuda.shared.array(COLUMNS, int64)  # of the columns in y
-        acc, a_run, b_run = (
-            cuda.local.array((R, C), y.dtype),
-            cuda.local.array(R, y.dtype),
-            cuda.local.array(C, y.dtype),
-        )
+        rest = cuda.shared.array(NOTES, int64)  # what few threads need seldom does not take registers of all
+        acc = cuda.local.array((R, C), y.dtype)
+        a_run, b_run = cuda.local.array(R, y.dtype), cuda.local.array(C, y.dtype)
         a_ahead, b_ahead = cuda.local.array(A_LOADS, y.dtype), cuda.local.array(B_LOADS, y.dtype)
         zero = y.dtype.type(0)
         for i in range(R):
             for j in range(C):
                 acc[i, j] = zero
 
-        k_a, row_a = thread % SLAB, row_0 + thread // SLAB  # what this thread brings: neighbours are neighbours in k
-        k_b, column_b = thread // COLUMNS, thread % COLUMNS  # one column, so that it finds its place only once
+        if thread == 0:
+            for i in range(NOTES):
+                rest[i] = notes[i]
+        cuda.syncthreads()
+        k_a, row_a = thread % SLAB, thread // SLAB  # what this thread brings of a: neighbours are neighbours in k
+        k_b, column_b = thread // COLUMNS, thread % COLUMNS  # and of b: one column, whose place it finds only once
         b_start, d_b, h_b, w_b, target = column(min(column_0 + column_b, columns - 1), rest, sizes)
         if thread < COLUMNS:
             targets[column_b] = target
-        if thread < SLAB and first + thread < last:
-            entry_of(first + thread, rest, sizes, offsets, places, 0, thread)
+        if thread < TABLE:
+            note_entry(first + thread, last, rest, sizes, offsets, places, thread)
         cuda.syncthreads()
 
-        slot = 0
         for start in range(first - SLAB, last, SLAB):  # this slab is added up while the next one comes from memory
-            ahead = start + SLAB
+            done = start + SLAB - first
+            slot, at_a, at_b = (done // SLAB) & 1, (done + k_a) & (RING - 1), (done + k_b) & (RING - 1)
+            known, a_k = first + done + k_a < last, a_start + offsets[at_a, 0]
             for i in range(A_LOADS):
-                row = min(row_a + i * A_STEP, rows - 1)  # rows beyond the last are computed and not written
-                known = ahead + k_a < last
-                a_ahead[i] = a[a_start + row * a_step + offsets[slot, k_a, 0]] if known else zero
+                row = min(row_0 + row_a + i * A_STEP, rows - 1)  # rows beyond the last are computed and not written
+                a_ahead[i] = a[uint64(a_k + row * a_step)] if known else zero
             for i in range(B_LOADS):
-                k = k_b + i * B_STEP
-                d, h, w = d_b + places[slot, k, 0], h_b + places[slot, k, 1], w_b + places[slot, k, 2]
-                inside = ahead + k < last and 0 <= d < D and 0 <= h < H and 0 <= w < W
-                b_ahead[i] = b[b_start + offsets[slot, k, 1]] if inside else zero
-            if thread < SLAB and ahead + SLAB + thread < last:
-                entry_of(ahead + SLAB + thread, rest, sizes, offsets, places, 1 - slot, thread)
+                at = at_b + i * B_STEP
+                d, h, w = int32(d_b + places[at, 0]), int32(h_b + places[at, 1]), int32(w_b + places[at, 2])
+                inside = (0 <= d) & (d < D) & (0 <= h) & (h < H) & (0 <= w) & (w < W)
+                b_ahead[i] = b[uint64(b_start + offsets[at, 1])] if inside else zero
+            if done % TABLE == 0 and thread < TABLE:
+                k = done + TABLE + thread
+                note_entry(first + k, last, rest, sizes, offsets, places, k & (RING - 1))
 
             if start >= first:
-                filled = (slot + 1) & 1
+                filled = 1 - slot
                 for k in range(SLAB):
                     for i in range(R):
                         a_run[i] = a_tile[filled, k, i // RUN * R_STEP + thread_y * RUN + i % RUN]
@@ -233,11 +242,10 @@ def tiled(tile, rules):
                             acc[i, j] += a_run[i] * b_run[j]
 
             for i in range(A_LOADS):
-                a_tile[slot, k_a, thread // SLAB + i * A_STEP] = a_ahead[i]
+                a_tile[slot, k_a, row_a + i * A_STEP] = a_ahead[i]
             for i in range(B_LOADS):
                 b_tile[slot, k_b + i * B_STEP, column_b] = b_ahead[i]
             cuda.syncthreads()  # all have read the one slab and written the other
-            slot = (slot + 1) & 1
 
         not_a_number = False
         for i in range(R):
