@@ -279,6 +279,13 @@ class Tensor:
         copy.grad = None if self.grad is None else self.grad.__deepcopy__(memo)
         return copy
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_array": arrays.to_host(self._array)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._array = arrays.moved(self._array, self._device)
+
     # -- on the tape -----------------------------------------------------------------------------------------------
 
     def requires_grad_(self, requires_grad: bool = True) -> "Tensor":

@@ -39,6 +39,7 @@ STOREYS = {
     "mediml.viewer": 4,
     "mediml.diagnosis": 5,
     "mediml.verify": 5,
+    "mediml.checkup": 5,
     "mediml.bench": 6,
     "mediml.commands": 7,
     "mediml.cli": 8,

@@ -36,7 +36,7 @@ def over_elements(formula, *arrays, parameters=(), operations=4):
     -------
     ndarray of that shape and dtype
     """
-    _check(formula, arrays)
+    shapes.check_arguments(formula, arrays)
     dtype = arrays[0].dtype
     y = empty(arrays[0].shape, dtype)
     flat = [readable(array).reshape(-1) for array in (*arrays, y)]
@@ -47,7 +47,7 @@ def over_elements(formula, *arrays, parameters=(), operations=4):
 
 def in_double(formula, *arrays, parameters=()):
     """`over_elements`, computed in float64 and rounded to the dtype at the end."""
-    _check(formula, arrays)
+    shapes.check_arguments(formula, arrays)
     dtype = arrays[0].dtype
     y = over_elements(
         formula,
@@ -56,11 +56,6 @@ def in_double(formula, *arrays, parameters=()):
     )
     with np.errstate(over="ignore"):  # beyond the range of float32 is inf
         return y.astype(dtype)
-
-
-def _check(formula, arrays):
-    names = formula.__code__.co_varnames[: len(arrays)]
-    shapes.check_alike(formula.__name__.strip("_"), dict(zip(names, arrays)))
 
 
 @cache

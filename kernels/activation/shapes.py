@@ -9,6 +9,7 @@ from kernels.memory import FLOATS, Array
 __all__ = [
     "along_axis",
     "check_alike",
+    "check_arguments",
     "check_floats",
     "check_gated",
     "check_slopes",
@@ -46,6 +47,12 @@ def check_alike(op, arrays):
     for name, array in others:
         if array.shape != expected.shape:
             raise ValueError(f"{op}: {name} expects the shape of {first}, {expected.shape}, got {array.shape}")
+
+
+def check_arguments(formula, arrays):
+    """As `check_alike`; a formula's name and those of its first parameters stand in the error texts."""
+    names = formula.__code__.co_varnames[: len(arrays)]
+    check_alike(formula.__name__.strip("_"), dict(zip(names, arrays)))
 
 
 def along_axis(op, shape, axis):

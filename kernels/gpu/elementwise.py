@@ -15,10 +15,14 @@ from functools import cache
 
 from numba import cuda
 
-from kernels.gpu.launch import kernel, strided
+from kernels.gpu.launch import THREADS, blocks_for, kernel, strided
 from kernels.gpu.memory import empty, readable
+from kernels.gpu.target import SIMULATED
 
-__all__ = ["flat", "named", "over_elements", "rounded"]
+__all__ = ["flat", "named", "over_elements", "over_rows", "rounded"]
+
+#: Blocks below each other in the grid of `over_rows`; a grid may have 65535.
+_MOST_BLOCKS_OF_ROWS = 2 if SIMULATED else 8192
 
 
 def over_elements(formula, *arrays, parameters=(), dtype=None, y=None):
@@ -31,7 +35,7 @@ def over_elements(formula, *arrays, parameters=(), dtype=None, y=None):
         Of the shape of the first, or with a single element, which then stands beside every element of the others.
         Whether shapes and dtypes are what the formula expects is for the caller to check.
     parameters : tuple of numbers
-        Floats are rounded to the dtype of the first array: in float64 they would make float64 of all float32 around.
+        Rounded to the dtype of the first array: one float64 would make float64 of all float32 beside it.
     dtype : dtype, optional
         Of the result; by default that of the first array.
     y : DeviceArray, C-contiguous, optional
@@ -48,9 +52,35 @@ def over_elements(formula, *arrays, parameters=(), dtype=None, y=None):
     return y
 
 
+def over_rows(formula, *matrices, y, by_row=None, parameters=()):
+    """Write ``formula(matrices[0][r, i], …, by_row[r % by_row.size], *parameters)`` into ``y[r, i]``.
+
+    Parameters
+    ----------
+    formula, parameters
+        As in `over_elements`.
+    *matrices, y : DeviceArrays of shape (rows, inner), any strides
+        One or two with `by_row`, two or three without.
+    by_row : DeviceArray of one axis, optional
+        A number for each row; the rows repeat where it is shorter.
+
+    Notes
+    -----
+    x of a thread is its column, y its first row; the next one lies a whole grid below. So a row's number is known
+    without a division, which costs more than reading an element does.
+    """
+    rows, inner = y.shape
+    width = min(1 << max(inner - 1, 0).bit_length(), THREADS)
+    height = THREADS // width
+    grid = (blocks_for(inner, width), min(blocks_for(rows, height), _MOST_BLOCKS_OF_ROWS)), (width, height)
+    vectors = () if by_row is None else (readable(by_row),)
+    loop = _loop_over_rows(formula, len(matrices), len(vectors))
+    loop[grid](*matrices, *vectors, y, rounded(parameters, matrices[0].dtype))
+
+
 def rounded(parameters, dtype):
-    """Python's floats as numbers of `dtype`; whole numbers and bools as they are."""
-    return tuple(dtype.type(p) if isinstance(p, float) else p for p in parameters)
+    """Numbers as kernels take them beside arrays of `dtype`."""
+    return tuple(dtype.type(parameter) for parameter in parameters)
 
 
 def flat(arrays):
@@ -89,6 +119,38 @@ def _loop_over(formula, count):
             y[i] = formula(a[i], b[b_i], c[c_i], d[d_i], e[e_i], *parameters)
 
     return kernel(named((of_one, of_two, of_three, of_four, of_five)[count - 1], formula))
+
+
+@cache
+def _loop_over_rows(formula, matrices, vectors):
+    """The loop of `over_rows` around a formula."""
+
+    def of_one_by_row(a, v, y, parameters):
+        i, first = cuda.grid(2)
+        if i < y.shape[1]:
+            for r in range(first, y.shape[0], cuda.gridDim.y * cuda.blockDim.y):
+                y[r, i] = formula(a[r, i], v[r % v.size], *parameters)
+
+    def of_two_by_row(a, b, v, y, parameters):
+        i, first = cuda.grid(2)
+        if i < y.shape[1]:
+            for r in range(first, y.shape[0], cuda.gridDim.y * cuda.blockDim.y):
+                y[r, i] = formula(a[r, i], b[r, i], v[r % v.size], *parameters)
+
+    def of_two(a, b, y, parameters):
+        i, first = cuda.grid(2)
+        if i < y.shape[1]:
+            for r in range(first, y.shape[0], cuda.gridDim.y * cuda.blockDim.y):
+                y[r, i] = formula(a[r, i], b[r, i], *parameters)
+
+    def of_three(a, b, c, y, parameters):
+        i, first = cuda.grid(2)
+        if i < y.shape[1]:
+            for r in range(first, y.shape[0], cuda.gridDim.y * cuda.blockDim.y):
+                y[r, i] = formula(a[r, i], b[r, i], c[r, i], *parameters)
+
+    loops = {(1, 1): of_one_by_row, (2, 1): of_two_by_row, (2, 0): of_two, (3, 0): of_three}
+    return kernel(named(loops[matrices, vectors], formula))
 
 
 def named(loop, formula, prefix=""):

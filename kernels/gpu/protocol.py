@@ -118,9 +118,9 @@ class NumpyProtocol(NDArrayOperatorsMixin):
     # -- operators where NumPy's arrays do not just call the ufunc ------------------------------------------------------
 
     def __pow__(self, exponent):
-        if isinstance(exponent, (int, float)) and exponent == 2 and self.dtype.kind == "f":
+        if type(exponent) in (int, float) and exponent == 2:
             return np.square(self)
-        if isinstance(exponent, float) and exponent == 0.5 and self.dtype.kind == "f":
+        if type(exponent) is float and exponent == 0.5 and self.dtype.kind == "f":
             return np.sqrt(self)
         if isinstance(exponent, int) and exponent < 0 and self.dtype.kind in "iu":
             raise ValueError("Integers to negative integer powers are not allowed.")

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from cuda_harness import DTYPES, TOLERANCE, Draw
 
+from kernels import memory
 from kernels.elementary import formula
-from kernels.gpu import elementwise, sums
+from kernels.gpu import axis, elementwise, sums
 from kernels.gpu.launch import LAUNCHES
 from kernels.gpu.memory import empty
 from kernels.gpu.transfer import to_device
@@ -60,7 +61,7 @@ class Work:
             return
         for dtype in (None, "float64"):
             sums.sum_all(one, dtype)
-            sums.sum_of(bilinear, one, one, one, one, dtype=dtype)
+            sums.sum_of(bilinear, one, one, one, one, dtype=dtype, result=one.dtype)
             sums.sum_axis(one, dtype)
             sums.sum_channels(one, dtype, formula=product, also=one)
 
@@ -113,6 +114,7 @@ def test_the_sum_and_the_mean_of_everything(dtype, shape):
     assert (y.shape, y.dtype) == ((), x.dtype)
     np.testing.assert_allclose(y, x.astype(np.float64).sum(), atol=TOLERANCE[dtype] * max(1, np.abs(x).sum()))
     mean = sums.mean_all(to_device(x), "float64").get()
+    assert sums.sum_of(product, *[to_device(x)] * 2, dtype="float64", result="float32").dtype == np.float32
     np.testing.assert_allclose(mean, x.astype(np.float64).mean() if x.size else np.nan, atol=1e-12)
 
 
@@ -140,10 +142,28 @@ def test_the_sum_over_an_axis(dtype, shape):
 
 
 def test_a_long_axis_is_cut_into_parts():
-    assert sums._plan(sums._itself, 1, 1, 150, 1)[2] < 150
     before = LAUNCHES.value
+    memory.fill_new_arrays_with_nan(False)  # until the test is over
     sums.sum_axis(to_device(np.ones((1, 150, 1))))
     assert LAUNCHES.value - before > 1
+
+
+def test_real_sizes_give_grids_that_a_gpu_takes(monkeypatch):
+    """Parts cover the axis, blocks and threads are within the limits, a thread adds no more than it should."""
+    for name, value in (("BLOCK", 256), ("WARP", 32), ("SHORT", 32), ("MANY", 65536)):
+        monkeypatch.setattr(axis, name, value)
+    for name, value in (("SHORT", 32), ("_BUSY", 1024), ("_LEAST", 4), ("_MOST", 256)):
+        monkeypatch.setattr(sums, name, value)
+    for outer, L, inner in [(1, 2**27, 1), (64 * 256, 512 * 512, 1), (1, 128, 4096), (1, 10**6, 3), (10**6, 10, 1)]:
+        blocks, (width, height) = axis.tile(outer, L, inner)
+        part = sums._part(outer, L, inner)
+        assert blocks * width >= outer * inner
+        assert width * height <= 256
+        assert -(-L // part) <= 65535
+        assert part <= 256 * height
+        assert blocks * -(-L // part) >= 64
+    assert axis.tile(10, 10**6, 1)[1] == (1, 256)
+    assert axis.tile(10, 10, 1)[1] == (256, 1)
 
 
 def test_nan_and_infinity_come_through():
@@ -163,9 +183,10 @@ def test_single_precision_stays_near_the_true_sum():
 
 def test_blocks_as_large_as_on_a_gpu(monkeypatch):
     """256 threads once, in the simulator, too."""
-    monkeypatch.setattr(sums, "BLOCK", 256)
-    monkeypatch.setattr(sums, "_WARP", 32)
-    for cached in (sums._loop_over, sums._short, sums._long):
+    for module in (sums, axis):
+        monkeypatch.setattr(module, "BLOCK", 256)
+    monkeypatch.setattr(axis, "WARP", 32)
+    for cached in (sums._loop_over, sums._axis_loop_over):
         cached.cache_clear()
     x = Draw(9, "float64")(1, 41, 35)
     np.testing.assert_allclose(sums.sum_axis(to_device(x)).get(), x.sum(axis=1), atol=1e-12)
