@@ -4,6 +4,7 @@ Each is small enough to be run by the doctor, and written as one would for a GPU
 
     report = doctor.examine(kernels.add_without_guard, 2, 16, a, b, y, outputs=["y"])
 """
+# mypy: allow-untyped-defs
 
 from numba import cuda, float32
 

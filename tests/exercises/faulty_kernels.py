@@ -301,7 +301,7 @@ def recurses_too(y, n):
 
 def catches(y):
     while True:
-        try:
+        try:  # noqa: SIM105 - what a learner writes
             y[0] = 1
         except BaseException:
             pass

@@ -1,23 +1,16 @@
 """The doctor finds every seeded fault, at its line and with its threads, and nothing else."""
 
 import inspect
-import re
-import string
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from numba import cuda
 
-from kernels.gpu.launch import kernel as our_kernel
 from mediml.exercises import doctor
 from mediml.exercises._doctor.findings import KINDS
-from mediml.exercises._doctor.words_en import WORDS as ENGLISH
-from mediml.exercises._doctor.words_zh import WORDS as CHINESE
 
 sys.path.insert(0, str(Path(__file__).parent))
 

@@ -72,9 +72,8 @@ def test_distant_neighbours_are_a_hint():
 
 def test_all_texts_of_a_race():
     report = doctor.examine(faulty.reversed_without_barrier, 1, 16, X, X[:16])
-    (line,) = [
-        n for n, text in enumerate(Path(faulty.__file__).read_text().splitlines(), 1) if text.strip() == "s[t] = x[t]  # !"
-    ]  # fmt: skip
+    lines = Path(faulty.__file__).read_text().splitlines()
+    line = 1 + lines.index("    s[t] = x[t]  # !")
     assert str(report) == (
         "reversed_without_barrier, run by 1 block(s) of 16 thread(s): 1 finding.\n\n"
         "1. Race for s[0], s[1], s[2] and 13 more (shared memory), no barrier between\n"
@@ -114,7 +113,7 @@ def test_both_languages_have_the_same_words():
     "examined",
     [
         lambda: doctor.examine(faulty.no_guard, 2, 16, X, X),
-        lambda: doctor.examine(faulty.reduction_without_barrier, 2, 16, np.ones(32, np.float32), np.ones(2, np.float32)),
+        lambda: doctor.examine(faulty.reduction_without_barrier, 2, 16, np.ones(32), np.ones(2)),
         lambda: doctor.examine(faulty.every_second, 1, 16, X, outputs=["y"]),
         lambda: doctor.examine(faulty.shared_too_small, 1, 16, X, X[:16]),
         lambda: doctor.examine(faulty.axes_swapped, (1, 1), (4, 4), np.ones((3, 4))),

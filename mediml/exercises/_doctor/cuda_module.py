@@ -137,7 +137,7 @@ def _name_at(code: types.CodeType, position: int) -> str:
     """The variable that the value computed at a position of the code goes to."""
     for step in dis.get_instructions(code):
         if step.offset > position and step.opname.startswith("STORE_"):
-            return str(step.argval)
+            return str(step.argval[0] if isinstance(step.argval, tuple) else step.argval)
     return "?"
 
 
@@ -146,11 +146,11 @@ class _Shared:
 
     def __init__(self, cuda: Cuda):
         self.cuda = cuda
-        self.arrays: dict[tuple[int, types.CodeType, int], Array] = {}
+        self.arrays: dict[tuple[int, int, int], Array] = {}
 
     def array(self, shape: Any, dtype: Any, alignment: Any = None) -> Array:
         code, position = _caller()
-        key = (self.cuda._block, code, position)
+        key = (self.cuda._block, id(code), position)
         if key not in self.arrays:
             name = _name_at(code, position)
             if shape == 0:

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from mediml.exercises._doctor.recording import Fault, Limit, Recorder
 from mediml.exercises._doctor.cuda_module import Cuda, Dim3
+from mediml.exercises._doctor.recording import Fault, Limit, Recorder
 
 __all__ = ["NeedsThreads", "Run", "indices"]
 
