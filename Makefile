@@ -23,16 +23,21 @@ export OMP_WAIT_POLICY = passive
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout 120 --nbval-kernel-startup-timeout 60 \
 	--nbval-sanitize-with lessons/sanitize.cfg
 
-.PHONY: diagnose test test-code test-lessons learn bench lessons clean
+.PHONY: diagnose test test-code test-cuda test-lessons learn bench lessons clean
 .DEFAULT_GOAL := diagnose
 
 diagnose: $(VENV)/.with-base
 	$(BIN)/mediml diagnose $(INPUT) --out report
 
-test: test-code test-lessons
+test: test-code test-cuda test-lessons
 
 test-code: $(VENV)/.with-dev
-	$(BIN)/python -m pytest -n $(JOBS) $(TESTS)
+	$(BIN)/python -m pytest -n $(JOBS) --ignore=tests/cuda $(TESTS)
+
+# Every CUDA kernel in Numba's simulator, which must be chosen before Python starts. On a machine with a GPU and the
+# extra "cuda": pytest -m gpu tests/cuda
+test-cuda: $(VENV)/.with-dev
+	NUMBA_ENABLE_CUDASIM=1 $(BIN)/python -m pytest -n $(JOBS) tests/cuda
 
 test-lessons: $(VENV)/.with-dev
 	$(BIN)/python lessons/build.py --check

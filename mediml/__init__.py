@@ -49,6 +49,7 @@ from mediml.dtypes import (
 )
 from mediml.dtypes import float32 as float  # torch's name
 from mediml.dtypes import int32 as int  # torch's name
+from mediml.interchange import as_tensor, from_dlpack, from_numpy, is_tensor, tensor
 from mediml.ops import methods as _methods
 from mediml.random import (
     Generator,
@@ -67,7 +68,7 @@ from mediml.random import (
     seed,
     set_rng_state,
 )
-from mediml.tensor import Size, Tensor, as_tensor, from_dlpack, from_numpy, is_tensor, tensor
+from mediml.tensor import Size, Tensor
 
 __version__ = "0.1.0"
 

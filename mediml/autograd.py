@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from mediml import arrays
+
 if TYPE_CHECKING:
     from mediml.tensor import Tensor
 
@@ -66,8 +68,9 @@ class Node:
                     f"in place (it is at version {tensor._version}, expected version {version}); "
                     f"change a copy instead: x = x.clone()"
                 )
+        present = next((gradient for gradient in gradients if gradient is not None), None)
         filled = [
-            np.zeros(shape, dtype) if gradient is None else gradient
+            arrays.zeros(shape, dtype, present) if gradient is None else gradient
             for gradient, (shape, dtype) in zip(gradients, self.output_shapes)
         ]
         result = self.function(*filled)
@@ -346,7 +349,7 @@ def _seed(root: "Tensor", gradient: "Tensor | None") -> np.ndarray:
                 f"backward: only a tensor of one element has an implicit gradient, got shape {tuple(root.shape)}; "
                 f"reduce it (.sum(), .mean()) or pass gradient"
             )
-        return np.ones(root.shape, root.dtype)
+        return arrays.ones(root.shape, root.dtype, root.device)
     if gradient.shape != root.shape:
         raise ValueError(
             f"backward: gradient expects shape {tuple(root.shape)}, that of its tensor, got {tuple(gradient.shape)}"
@@ -369,7 +372,7 @@ def _accumulate(tensor: "Tensor", gradient: np.ndarray) -> None:
     from mediml.tensor import from_array
 
     if tensor.grad is None:
-        tensor.grad = from_array(np.array(gradient, tensor.dtype, order="C"), tensor.device)
+        tensor.grad = from_array(arrays.copied(gradient, tensor.dtype), tensor.device)
     else:
         tensor.grad._array += gradient
         tensor.grad._bump_version()

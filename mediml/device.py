@@ -10,16 +10,22 @@ from kernels import parallel
 if TYPE_CHECKING:
     from mediml.tensor import Tensor
 
-__all__ = ["Device", "backend", "get_num_threads", "given", "set_num_threads"]
+__all__ = ["Device", "backend", "get_num_threads", "given", "set_num_threads", "usable_kinds"]
 
-#: ``"reference"`` computes on the CPU with the naive loops that a learner reads.
-KINDS = ("cpu", "reference")
+#: ``"reference"`` computes on the CPU with the naive loops that a learner reads; ``"cuda"`` on one NVIDIA GPU.
+KINDS = ("cpu", "reference", "cuda")
 
 
 class Device:
-    """A device by its kind: ``Device("cpu")``, or ``Device("reference")`` for the naive kernels.
+    """A device by its kind: ``Device("cpu")``, ``Device("cuda")``, or ``Device("reference")`` for the naive kernels.
 
     Compares equal to another Device of the same kind.
+
+    Raises
+    ------
+    ValueError
+        For another name, for ``"cuda"`` where no GPU (nor its simulator) can be used, and for a GPU other than the
+        first: choose that by the environment variable ``CUDA_VISIBLE_DEVICES``.
     """
 
     __slots__ = ("index", "type")
@@ -27,7 +33,9 @@ class Device:
     type: str
     index: int | None
 
-    def __init__(self, device: "str | Device", index: int | None = None):
+    def __init__(self, device: "str | int | Device", index: int | None = None):
+        if isinstance(device, int) and not isinstance(device, bool):  # torch's way to name a GPU
+            device, index = "cuda", device
         if isinstance(device, Device):
             index = device.index
             device = device.type
@@ -38,6 +46,8 @@ class Device:
             raise ValueError(f"device: expected one of {', '.join(map(repr, KINDS))}, got {device!r}")
         self.type = kind
         self.index = int(number) if number else index
+        if kind == "cuda":
+            _check_gpu(self.index)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Device) and self.type == other.type
@@ -46,13 +56,32 @@ class Device:
         return hash(self.type)
 
     def __repr__(self) -> str:
-        return f"device(type={self.type!r})"
+        index = "" if self.index is None else f", index={self.index}"
+        return f"device(type={self.type!r}{index})"
 
     def __str__(self) -> str:
-        return self.type
+        return self.type if self.index is None else f"{self.type}:{self.index}"
+
+
+def _check_gpu(index: int | None) -> None:
+    from kernels.gpu.target import require  # here: what runs on the CPU does without it
+
+    require()
+    if index not in (None, 0):
+        raise ValueError(
+            f"device: expected 'cuda' or 'cuda:0', got 'cuda:{index}'; one process uses one GPU: set "
+            f"CUDA_VISIBLE_DEVICES={index} before Python starts, and that GPU is 'cuda:0'"
+        )
 
 
 CPU = Device("cpu")
+
+
+def usable_kinds() -> tuple[str, ...]:
+    """Those of `KINDS` that can be used here."""
+    from kernels.gpu.target import problem
+
+    return KINDS if problem() is None else tuple(kind for kind in KINDS if kind != "cuda")
 
 
 @cache

@@ -9,8 +9,9 @@ import numpy as np
 
 from mediml.device import CPU, Device
 from mediml.dtypes import default_float, to_dtype
+from mediml.interchange import as_tensor
 from mediml.ops.shape import _sizes
-from mediml.tensor import Tensor, as_tensor, from_array
+from mediml.tensor import Tensor, from_array
 
 __all__ = [
     "Generator", "bernoulli", "generator", "get_rng_state", "initial_seed", "manual_seed", "multinomial", "normal",

@@ -9,6 +9,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as decode
 from safetensors.numpy import save as encode
 
+from mediml import arrays
+from mediml.device import CPU, Device
 from mediml.tensor import Tensor, from_array
 from mediml.utils.files import write_atomically
 
@@ -22,14 +24,19 @@ def save(tensors: Mapping[str, Tensor], path: str | os.PathLike[str]) -> None:
     """
     if not isinstance(tensors, Mapping) or not all(isinstance(value, Tensor) for value in tensors.values()):
         raise TypeError("save: expected a mapping of names to tensors, such as module.state_dict(); code is not saved")
-    arrays = {name: np.ascontiguousarray(tensor._array) for name, tensor in tensors.items()}
+    on_host = {name: np.ascontiguousarray(arrays.to_host(tensor._array)) for name, tensor in tensors.items()}
     # ascontiguousarray gives a tensor without dimensions one
-    arrays = {name: array.reshape(tensors[name].shape) for name, array in arrays.items()}
-    write_atomically(path, encode(arrays))
+    write_atomically(path, encode({name: array.reshape(tensors[name].shape) for name, array in on_host.items()}))
 
 
-def load(path: str | os.PathLike[str]) -> dict[str, Tensor]:
+def load(path: str | os.PathLike[str], map_location: str | Device | None = None) -> dict[str, Tensor]:
     """The tensors of a safetensors file by name.
+
+    Parameters
+    ----------
+    path : path
+    map_location : str or Device, optional
+        Where the tensors shall be; by default on the CPU. The file does not say where they were when they were saved.
 
     Raises
     ------
@@ -38,7 +45,8 @@ def load(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     """
     content = Path(path).read_bytes()
     try:
-        arrays = decode(content)
+        found = decode(content)
     except (SafetensorError, KeyError, ValueError) as error:
         raise ValueError(f"load: {os.fspath(path)!r} is not a whole safetensors file ({error})") from None
-    return {name: from_array(np.array(array)) for name, array in arrays.items()}
+    place = CPU if map_location is None else Device(map_location)
+    return {name: from_array(arrays.moved(np.array(array), place), place) for name, array in found.items()}

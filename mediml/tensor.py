@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mediml import autograd
+from mediml import arrays, autograd
 from mediml.bookkeeping import HookHandle, Size, Version
 from mediml.device import CPU, Device
-from mediml.dtypes import default_float, dtype_name, to_dtype
+from mediml.dtypes import default_float, dtype_name
 
-__all__ = ["Tensor", "as_tensor", "from_array", "from_dlpack", "from_numpy", "is_tensor", "tensor"]
+__all__ = ["Tensor", "from_array"]
 
 
 class Tensor:
@@ -40,7 +40,8 @@ class Tensor:
     __array_priority__ = 1000  # ndarray + Tensor is Tensor.__radd__
 
     def __init__(self, data: ArrayLike = (), *, device: str | Device | None = None):
-        self._set(np.array(data, default_float()), CPU if device is None else Device(device))
+        place = CPU if device is None else Device(device)
+        self._set(arrays.moved(np.array(data, default_float()), place), place)
 
     def _set(self, array: NDArray[Any], device: Device) -> None:
         self._array = array
@@ -170,10 +171,16 @@ class Tensor:
         ------
         ValueError
             If the tensor requires a gradient; call ``.detach()`` first, or pass ``force=True``.
+        TypeError
+            If it is on a GPU; call ``.cpu()`` first, or pass ``force=True``, which copies.
         """
         if self._requires_grad and not force:
             raise ValueError("numpy: the tensor requires a gradient that an array cannot carry; use .detach().numpy()")
-        return self._array
+        if self.is_cuda and not force:
+            raise TypeError(
+                "numpy: the tensor is on a GPU, which NumPy cannot read; copy it to the host with .cpu().numpy()"
+            )
+        return arrays.to_host(self._array)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         array = self.numpy()
@@ -184,20 +191,34 @@ class Tensor:
         return array.copy() if copy else array
 
     def __dlpack__(self, **options: Any) -> Any:
+        if self.is_cuda:
+            return _exchange().capsule_of(self._shared(), options.get("stream"))
         return self.numpy().__dlpack__(**options)
 
     def __dlpack_device__(self) -> tuple[int, int]:
-        return self._array.__dlpack_device__()
+        return _exchange().DLPACK_DEVICE if self.is_cuda else self._array.__dlpack_device__()
+
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        if not self.is_cuda:
+            raise AttributeError("__cuda_array_interface__: the tensor is not on a GPU")
+        return _exchange().interface_of(self._shared())
+
+    def _shared(self) -> Any:
+        """The array, for another library."""
+        if self._requires_grad:
+            raise ValueError("the tensor requires a gradient that another library cannot carry; use .detach()")
+        return self._array
 
     def item(self) -> Any:
         """The value of a tensor of one element, as a Python number."""
         if self._array.size != 1:
             raise ValueError(f"item: expected a tensor of one element, got shape {tuple(self.shape)}")
-        return self._array.item()
+        return arrays.to_host(self._array).item()
 
     def tolist(self) -> Any:
         """The values as nested lists of Python numbers."""
-        return self._array.tolist()
+        return arrays.to_host(self._array).tolist()
 
     def __float__(self) -> float:
         return float(self.item())
@@ -215,7 +236,7 @@ class Tensor:
             raise ValueError(
                 f"bool: a tensor of shape {tuple(self.shape)} is neither true nor false; use .any() or .all()"
             )
-        return bool(self._array.item())
+        return bool(self.item())
 
     def __len__(self) -> int:
         if self.ndim == 0:
@@ -228,13 +249,14 @@ class Tensor:
         return (self[i] for i in range(len(self)))
 
     def __contains__(self, value: Any) -> bool:
-        return bool((self._array == (value._array if isinstance(value, Tensor) else value)).any())
+        return bool(arrays.to_host((self._array == (value._array if isinstance(value, Tensor) else value)).any()))
 
     def __hash__(self) -> int:
         return id(self)
 
     def __repr__(self) -> str:
-        values = np.array2string(self._array, separator=", ", precision=4, suppress_small=True, prefix="tensor(")
+        array = arrays.to_host(self._array)
+        values = np.array2string(array, separator=", ", precision=4, suppress_small=True, prefix="tensor(")
         notes = [] if self.dtype in (default_float(), np.int64, np.bool_) else [f"dtype={dtype_name(self.dtype)}"]
         if self._device != CPU:
             notes.append(f"device={str(self._device)!r}")
@@ -330,6 +352,8 @@ class Tensor:
             raise ValueError("in-place: a leaf that requires a gradient cannot be changed; use no_grad(), or a copy")
         if tracked and self._base is not None:
             raise ValueError("in-place: a view of a tensor on the tape cannot be changed; change the tensor itself")
+        if result.device != self.device:
+            raise ValueError(f"in-place: expected a result on {self.device}, got {result.device}; move it with .to()")
         if np.broadcast_shapes(result._array.shape, self._array.shape) != self._array.shape:
             raise ValueError(f"in-place: result of shape {tuple(result.shape)} does not fit into {tuple(self.shape)}")
         if not np.can_cast(result.dtype, self.dtype, "same_kind"):
@@ -341,57 +365,19 @@ class Tensor:
         return self
 
 
+def _exchange() -> Any:
+    from kernels.gpu import exchange  # here: what runs on the CPU does without it
+
+    return exchange
+
+
 def from_array(array: Any, device: Device = CPU) -> Tensor:
-    """A tensor around an array, without copy or check: for operators' results."""
+    """A tensor around an array, without copy or check: for operators' results. One on the GPU is on ``"cuda"``."""
     result = Tensor.__new__(Tensor)
-    result._set(array if isinstance(array, np.ndarray) else np.asarray(array), device)
-    return result
-
-
-def tensor(data: Any, *, dtype: Any = None, device: str | Device | None = None, requires_grad: bool = False) -> Tensor:
-    """A new tensor with a copy of `data`: numbers, nested sequences, an array or a tensor.
-
-    Python floats become the default dtype (`mediml.float32`), Python ints `mediml.int64`; arrays keep their dtype.
-    """
-    result = as_tensor(data, dtype=dtype, device=device, copy=True)
-    return result.requires_grad_(requires_grad)
-
-
-def as_tensor(data: Any, dtype: Any = None, device: str | Device | None = None, copy: bool = False) -> Tensor:
-    """A tensor of `data`, sharing its memory where no conversion is needed (and `copy` is False)."""
-    if isinstance(data, Tensor):
-        if copy:
-            data = data.detach()
-        return data.to(dtype=dtype, device=device, copy=copy)
-    if dtype is None and not hasattr(data, "__array__") and not hasattr(data, "__array_interface__"):
-        data = [d._array if isinstance(d, Tensor) else d for d in data] if isinstance(data, (list, tuple)) else data
-        array = np.asarray(data)
-        if array.dtype == np.float64:
-            array = np.asarray(data, default_float())
+    if isinstance(array, np.ndarray):  # nearly always
+        result._set(array, device)
+    elif arrays.on_device(array):
+        result._set(array, device if device.type == "cuda" else Device("cuda"))
     else:
-        array = np.asarray(data)
-    wanted = to_dtype(array.dtype if dtype is None else dtype)
-    array = array.astype(wanted) if copy or array.dtype != wanted or not array.dtype.isnative else array
-    return from_array(array, CPU if device is None else Device(device))
-
-
-def from_numpy(array: NDArray[Any]) -> Tensor:
-    """A tensor that shares the memory of an array: what changes in one changes in the other."""
-    if not isinstance(array, np.ndarray):
-        raise TypeError(f"from_numpy: expected a numpy.ndarray, got {type(array).__name__}; use mediml.tensor")
-    if not array.dtype.isnative:
-        raise TypeError(
-            f"from_numpy: expected native byte order, got {array.dtype}; use array.astype(dtype.newbyteorder('='))"
-        )
-    to_dtype(array.dtype)
-    return from_array(array)
-
-
-def from_dlpack(source: Any) -> Tensor:
-    """A tensor that shares the memory of any object with ``__dlpack__``, such as a torch.Tensor on the CPU."""
-    return source.detach() if isinstance(source, Tensor) else from_array(np.from_dlpack(source))
-
-
-def is_tensor(value: Any) -> bool:
-    """Whether `value` is a Tensor."""
-    return isinstance(value, Tensor)
+        result._set(np.asarray(array), device)
+    return result

@@ -99,7 +99,7 @@ def test_devices():
     with pytest.raises(ValueError, match="expected all tensors on one device, got reference and cpu"):
         x + mediml.zeros(2)
     assert (x + mediml.tensor(1.0)).device == x.device
-    with pytest.raises(ValueError, match="device: expected one of 'cpu', 'reference', got 'tpu'"):
+    with pytest.raises(ValueError, match="device: expected one of 'cpu', 'reference', 'cuda', got 'tpu'"):
         mediml.zeros(2, device="tpu")
 
 

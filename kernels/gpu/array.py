@@ -2,12 +2,14 @@
 
 Shape, strides and views are NumPy's own business: inside, a `DeviceArray` holds a NumPy array that points to device
 memory. It is asked for its geometry only (``x.reshape``, ``x.T``, ``x[2:, None]`` are new geometries of the same
-memory) and never for an element; elements are computed by kernels.
+memory) and never for an element; elements are computed by kernels. NumPy's functions and operators, and the methods
+that have elements to look at, are in ``protocol.py``.
 """
 
 import numpy as np
 from numba import cuda
 
+from kernels.gpu.protocol import NumpyProtocol
 from kernels.gpu.target import memory_is_host
 from kernels.memory import Array
 
@@ -24,7 +26,7 @@ class _Pointer:
         }  # fmt: skip
 
 
-class DeviceArray:
+class DeviceArray(NumpyProtocol):
     """An array on the device.
 
     Made by ``kernels.gpu.memory.empty``, ``kernels.gpu.transfer.to_device`` and by NumPy's functions on other such
@@ -36,24 +38,37 @@ class DeviceArray:
         Strides in bytes.
     dtype : numpy.dtype
     ndim, size, itemsize, nbytes : int
+    base : DeviceArray or None
+        The array of which this one is a view.
     """
 
-    __slots__ = ("__weakref__", "_block", "_geometry", "_kernel_view")
+    __slots__ = ("__weakref__", "_base", "_block", "_geometry", "_kernel_view")
 
-    def __init__(self, geometry, block):
+    def __init__(self, geometry, block, base=None):
         self._geometry = geometry
         self._block = block  # keeps the memory alive
+        self._base = base
         self._kernel_view = None
 
     @classmethod
     def over(cls, block, shape, dtype, strides=None):
         """The array of this shape at the beginning of a block (something with an address, ``block.pointer``)."""
-        interface = _Pointer(block.pointer, shape, dtype, strides)
-        geometry = np.asarray(interface)
-        return cls(geometry, block)
+        return cls(np.asarray(_Pointer(block.pointer, shape, dtype, strides)), block)
+
+    @classmethod
+    def at_address(cls, owner, pointer, count):
+        """`count` elements in one axis from an address in the memory of `owner` on."""
+        return cls(np.asarray(_Pointer(pointer, (count,), owner.dtype)), owner._block, owner)
 
     def _view(self, geometry):
-        return DeviceArray(geometry, self._block)
+        if not geometry.flags.writeable:  # Numba would compile another version for it
+            pointer = geometry.__array_interface__["data"][0]
+            geometry = np.asarray(_Pointer(pointer, geometry.shape, geometry.dtype, geometry.strides))
+        return DeviceArray(geometry, self._block, self if self._base is None else self._base)
+
+    def restrided(self, shape, strides, offset=0):
+        """A view with this shape and these strides (in bytes), whose first element is `offset` bytes further on."""
+        return self._view(np.asarray(_Pointer(self.pointer + offset, shape, self.dtype, tuple(strides))))
 
     @property
     def shape(self):
@@ -82,6 +97,15 @@ class DeviceArray:
     @property
     def nbytes(self):
         return self._geometry.nbytes
+
+    @property
+    def base(self):
+        return self._base
+
+    @property
+    def flags(self):
+        """NumPy's flags, of which ``c_contiguous`` and ``f_contiguous`` mean something here."""
+        return self._geometry.flags
 
     @property
     def pointer(self):
@@ -117,52 +141,48 @@ class DeviceArray:
                 raise
             return self.copy().reshape(shape)
 
-    def __getitem__(self, index):
-        """A view for integers, slices, None and ``...`` (with integers for every axis: an array without axes)."""
-        index = index if isinstance(index, tuple) else (index,)
-        return self._view(self._geometry[index if Ellipsis in index else (*index, Ellipsis)])
-
-    def ravel(self):
-        """All elements in one axis."""
+    def ravel(self, order="C"):
+        """All elements in one axis: a view where the strides allow it."""
         return self.reshape(-1)
+
+    def flatten(self, order="C"):
+        """All elements in one axis, copied."""
+        return self.copy().reshape(-1)
 
     def transpose(self, *axes):
         """The axes in another order, as a view."""
         return self._view(self._geometry.transpose(*axes))
 
+    def swapaxes(self, axis1, axis2):
+        """Two axes exchanged, as a view."""
+        return self._view(self._geometry.swapaxes(axis1, axis2))
+
+    def squeeze(self, axis=None):
+        """Without the axes of size 1, or those of `axis` alone, as a view."""
+        return self._view(self._geometry.squeeze(axis))
+
+    def view(self, dtype=None):
+        """The same memory; with a dtype its bytes understood as that."""
+        return self._view(self._geometry.view() if dtype is None else self._geometry.view(dtype))
+
     @property
     def T(self):  # noqa: N802 - NumPy's name
         return self.transpose()
 
-    # -- elements: kernels ------------------------------------------------------------------------------------------
+    @property
+    def mT(self):  # noqa: N802 - NumPy's name
+        return self.swapaxes(-1, -2)
 
-    def copy(self, order="C"):
-        """The elements in memory of their own, C-contiguous."""
-        return _copying().copied(self)
+    def __len__(self):
+        return len(self._geometry)
 
-    def astype(self, dtype, copy=True):
-        """The elements in another dtype."""
-        if np.dtype(dtype) == self.dtype and not copy:
-            return self
-        return _copying().copied(self, np.dtype(dtype))
-
-    def fill(self, value):
-        """Write one value everywhere."""
-        _copying().fill(self, value)
-
-    def __array__(self, dtype=None, copy=None):
-        raise TypeError(
-            "an array on the device is not copied to the host in secret; call .get() on it, or .cpu() on its tensor"
-        )
+    def __iter__(self):
+        if not self.ndim:
+            raise TypeError("iteration over an array without axes")
+        return (self[i] for i in range(len(self)))
 
     def __repr__(self):
         return f"DeviceArray(shape={self.shape}, dtype={self.dtype})"
-
-
-def _copying():
-    from kernels.gpu import copying  # here: kernels are launched with arrays, so their module imports this one
-
-    return copying
 
 
 Array.register(DeviceArray)

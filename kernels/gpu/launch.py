@@ -20,7 +20,7 @@ from numba import cuda
 
 from kernels.gpu import streams
 from kernels.gpu.array import DeviceArray
-from kernels.gpu.target import SIMULATED, require
+from kernels.gpu.target import SIMULATED
 
 __all__ = [
     "LAUNCHES",
@@ -120,7 +120,6 @@ class _Launch:
 
 def _run(launched, blocks, threads, arguments):
     """Run a kernel on the GPU, on the current stream."""
-    require()
     passed = [a.for_kernel if isinstance(a, DeviceArray) else a for a in arguments]
     launched.compiled[blocks, threads, streams.current()](*passed)
 

@@ -127,12 +127,21 @@ def max_unpool(op, x, indices, rank, output_size):
 
 
 def check_indices(op, indices, shape, plane_sizes):
-    """Refuse indices that are not int64 of the expected shape, or point outside a plane of the given sizes."""
-    indices = np.asarray(indices)
+    """Refuse indices that are not int64 of the expected shape, or point outside a plane of the given sizes.
+
+    Where those on a device point is for its kernels to see: looking at them here would be a copy, and a wait.
+    """
+    on_host = not isinstance(indices, Array) or isinstance(indices, np.ndarray)
+    indices = np.asarray(indices) if on_host else indices
     if indices.dtype != np.int64:
         raise TypeError(f"{op}: indices expects int64, got {indices.dtype}; use those that max pooling returned")
     if indices.shape != tuple(shape):
         raise ValueError(f"{op}: indices expects the shape {tuple(shape)}, got {indices.shape}")
+    if on_host:
+        _check_places(op, indices, plane_sizes)
+
+
+def _check_places(op, indices, plane_sizes):
     count = math.prod(plane_sizes)
     if (
         indices.size and int(np.ascontiguousarray(indices).view(np.uint64).max()) >= count

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from mediml.interchange import as_tensor
 from mediml.random import Generator
 from mediml.random import generator as numpy_generator
-from mediml.tensor import Tensor, as_tensor, from_array
+from mediml.tensor import Tensor, from_array
 
 __all__ = [
     "BatchSampler",

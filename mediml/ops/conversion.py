@@ -5,12 +5,13 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from mediml import arrays
 from mediml.autograd import record
 from mediml.device import Device
 from mediml.dtypes import dtype_name, to_dtype
 from mediml.tensor import Tensor
 
-__all__ = ["bool", "byte", "cpu", "double", "float", "half", "int", "long", "short", "to", "type", "type_as"]
+__all__ = ["bool", "byte", "cpu", "cuda", "double", "float", "half", "int", "long", "short", "to", "type", "type_as"]
 
 
 def to(input: Tensor, *args: Any, dtype: Any = None, device: Any = None, copy: Any = False, **ignored: Any) -> Tensor:
@@ -29,12 +30,15 @@ def to(input: Tensor, *args: Any, dtype: Any = None, device: Any = None, copy: A
     wanted = input.dtype if dtype is None else to_dtype(dtype)
     if target == input.device and wanted == input.dtype and not copy:
         return input
-    source = input.dtype
+    source, origin = input.dtype, input.device
 
     def backward(grad_y: NDArray[Any]) -> tuple[NDArray[Any]]:
-        return (grad_y.astype(source, copy=False),)
+        return (arrays.moved(grad_y.astype(source, copy=False), origin),)
 
-    converted = record("to", input._array.astype(wanted), (input,), backward)
+    # converted where it comes from, then moved, which copies; on one device `astype` makes the copy
+    moves = origin != target and "cuda" in (origin.type, target.type)
+    array = input._array.astype(wanted, copy=not moves)
+    converted = record("to", arrays.moved(array, target), (input,), backward)
     converted._device = target
     return converted
 
@@ -42,6 +46,11 @@ def to(input: Tensor, *args: Any, dtype: Any = None, device: Any = None, copy: A
 def cpu(input: Tensor) -> Tensor:
     """The tensor on the CPU."""
     return to(input, device="cpu")
+
+
+def cuda(input: Tensor, device: Any = None, non_blocking: Any = False) -> Tensor:
+    """The tensor on the GPU."""
+    return to(input, device="cuda" if device is None else Device(device))
 
 
 def type(input: Tensor, dtype: Any = None) -> Any:

@@ -5,10 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from mediml import arrays
 from mediml.device import CPU, Device
 from mediml.dtypes import default_float, to_dtype
+from mediml.interchange import tensor
 from mediml.ops.shape import _sizes
-from mediml.tensor import Tensor, from_array, tensor
+from mediml.tensor import Tensor, from_array
 
 __all__ = [
     "arange", "empty", "empty_like", "eye", "full", "full_like", "linspace", "meshgrid", "ones", "ones_like", "zeros",
@@ -19,31 +21,35 @@ DeviceLike = str | Device | None
 
 
 def _new(array: Any, dtype: Any, device: DeviceLike, requires_grad: bool) -> Tensor:
+    """A tensor of numbers that NumPy has made, brought to where they are wanted."""
     array = np.asarray(array, default_float() if dtype is None else to_dtype(dtype))
-    return from_array(array, CPU if device is None else Device(device)).requires_grad_(requires_grad)
+    place = CPU if device is None else Device(device)
+    return from_array(arrays.moved(array, place), place).requires_grad_(requires_grad)
 
 
 def _filled(maker: Callable[..., Any], sizes: Any, dtype: Any, device: DeviceLike, requires_grad: bool) -> Tensor:
+    """A tensor that ``maker(shape, dtype, place)`` makes where it is wanted."""
     dtype = default_float() if dtype is None else to_dtype(dtype)
     shape = _sizes(sizes)
     if any(size < 0 for size in shape):
         raise ValueError(f"a tensor cannot have a negative size, got {shape}")
-    return _new(maker(shape, dtype), dtype, device, requires_grad)
+    place = CPU if device is None else Device(device)
+    return from_array(maker(shape, dtype, place), place).requires_grad_(requires_grad)
 
 
 def zeros(*size: Any, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
     """Zeros of a shape, given as ``zeros(2, 3)`` or ``zeros((2, 3))``."""
-    return _filled(np.zeros, size, dtype, device, requires_grad)
+    return _filled(arrays.zeros, size, dtype, device, requires_grad)
 
 
 def ones(*size: Any, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
     """Ones of a shape."""
-    return _filled(np.ones, size, dtype, device, requires_grad)
+    return _filled(arrays.ones, size, dtype, device, requires_grad)
 
 
 def empty(*size: Any, dtype: Any = None, device: DeviceLike = None, requires_grad: bool = False) -> Tensor:
     """A tensor of a shape with undefined values, to be written."""
-    return _filled(np.empty, size, dtype, device, requires_grad)
+    return _filled(arrays.empty, size, dtype, device, requires_grad)
 
 
 def full(
@@ -53,7 +59,11 @@ def full(
     value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
     if dtype is None:
         dtype = np.bool_ if isinstance(value, bool) else np.int64 if isinstance(value, int) else default_float()
-    return _new(np.full(_sizes((size,)), value, to_dtype(dtype)), dtype, device, requires_grad)
+
+    def maker(shape: Any, dtype: Any, place: Device) -> Any:
+        return arrays.full(shape, value, dtype, place)
+
+    return _filled(maker, (size,), dtype, device, requires_grad)
 
 
 def zeros_like(

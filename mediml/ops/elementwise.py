@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mediml import arrays
 from mediml.autograd import record
 from mediml.ops.broadcasting import as_float, operands, sum_to_shape
 from mediml.tensor import Tensor
@@ -23,8 +24,11 @@ def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
         other = mul(other, alpha)
     a, b = operands("add", input, other)
 
-    def backward(grad_y: Array) -> tuple[Array, Array]:
-        return sum_to_shape(grad_y, a.shape), sum_to_shape(grad_y, b.shape)
+    def backward(grad_y: Array) -> tuple[Array | None, Array | None]:
+        return (
+            sum_to_shape(grad_y, a.shape) if a.requires_grad else None,
+            sum_to_shape(grad_y, b.shape) if b.requires_grad else None,
+        )
 
     return record("add", a._array + b._array, (a, b), backward)
 
@@ -37,8 +41,11 @@ def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
     if a.dtype.kind == "b":
         raise TypeError("sub: not defined for bool tensors; use ^ or logical_xor")
 
-    def backward(grad_y: Array) -> tuple[Array, Array | None]:
-        return sum_to_shape(grad_y, a.shape), sum_to_shape(-grad_y, b.shape) if b.requires_grad else None
+    def backward(grad_y: Array) -> tuple[Array | None, Array | None]:
+        return (
+            sum_to_shape(grad_y, a.shape) if a.requires_grad else None,
+            sum_to_shape(-grad_y, b.shape) if b.requires_grad else None,
+        )
 
     return record("sub", a._array - b._array, (a, b), backward)
 
@@ -93,22 +100,32 @@ def _rounded_quotient(input: Any, other: Any, rounding_mode: str) -> Tensor:
         else:
             y = np.trunc(a._array / b._array).astype(a.dtype)
     # a step function: its gradient is 0 wherever it has one
-    return record("div", y, (a, b), lambda grad_y: (np.zeros(a.shape, a.dtype), np.zeros(b.shape, b.dtype)))
+    return record(
+        "div",
+        y,
+        (a, b),
+        lambda grad_y: (arrays.zeros(a.shape, a.dtype, grad_y), arrays.zeros(b.shape, b.dtype, grad_y)),
+    )
 
 
 def floor_divide(input: Any, other: Any) -> Tensor:
     """Largest whole number not above input / other; no gradient."""
     a, b = operands("floor_divide", input, other)
-    if a.dtype.kind != "f" and not b._array.all():
-        raise ZeroDivisionError("floor_divide: an integer tensor was divided by zero")
+    _check_divisor("floor_divide", b)
     with np.errstate(all="ignore"):
         return record("floor_divide", np.floor_divide(a._array, b._array), (a, b), lambda grad_y: (None, None))
 
 
+def _check_divisor(name: str, divisor: Tensor) -> None:
+    """Refuse integers with a zero among them; on a GPU none is looked for, as that would copy to the host."""
+    array = divisor._array
+    if divisor.dtype.kind != "f" and not arrays.on_device(array) and not array.all():
+        raise ZeroDivisionError(f"{name}: an integer tensor was divided by zero")
+
+
 def _modulus(name: str, function: Any, quotient: Any, input: Any, other: Any) -> Tensor:
     a, b = operands(name, input, other)
-    if a.dtype.kind != "f" and not b._array.all():
-        raise ZeroDivisionError(f"{name}: an integer tensor was divided by zero")
+    _check_divisor(name, b)
     x, y = a._array, b._array
 
     def backward(grad_y: Array) -> tuple[Array, Array | None]:
@@ -143,9 +160,9 @@ def pow(input: Any, exponent: Any) -> Tensor:
     if not isinstance(exponent, Tensor) and isinstance(input, Tensor):
         return _pow_number(input, exponent)
     a, b = operands("pow", input, exponent)
-    x, e = np.asarray(a._array, order="C"), np.asarray(b._array, order="C")  # see _pow_number
+    x, e = arrays.contiguous(a._array), arrays.contiguous(b._array)  # see _pow_number
     with np.errstate(all="ignore"):
-        y = np.asarray(x**e)
+        y = arrays.asarray(x**e)
 
     def backward(grad_y: Array) -> tuple[Array | None, Array | None]:
         with np.errstate(all="ignore"):
@@ -163,7 +180,7 @@ def _pow_number(x: Tensor, exponent: Any) -> Tensor:
     (x, _) = operands("pow", x, exponent)
     if x.dtype.kind != "f" and exponent < 0:
         raise ValueError("pow: an integer tensor cannot be raised to a negative power; use .float() first")
-    array = np.asarray(x._array, order="C")  # NumPy rounds powers differently in strided arrays
+    array = arrays.contiguous(x._array)  # NumPy rounds powers differently in strided arrays
     with np.errstate(all="ignore"):
         y = array * array if exponent == 2 else np.power(array, np.asarray(exponent, array.dtype))
 
@@ -219,19 +236,15 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
         y = np.minimum(y, np.asarray(max, x.dtype))
 
     def backward(grad_y: Array) -> tuple[Array]:
-        inside = np.ones(x.shape, bool)
-        if min is not None:
-            inside &= x >= min
-        if max is not None:
-            inside &= x <= max
+        inside = x <= max if min is None else x >= min if max is None else (x >= min) & (x <= max)
         return (np.where(inside, grad_y, 0),)
 
-    return record("clamp", np.array(y), (input,), backward, (input,))
+    return record("clamp", y, (input,), backward, (input,))
 
 
 def where(condition: Any, input: Any = None, other: Any = None) -> Any:
     """`input` where the condition holds, else `other`; with the condition alone, the indices where it holds."""
-    array = condition._array if isinstance(condition, Tensor) else np.asarray(condition)
+    array = condition._array if isinstance(condition, Tensor) else arrays.asarray(condition)
     if input is None and other is None:
         return record("where", tuple(np.nonzero(array)), (condition,), lambda *grads: (None,))
     if input is None or other is None:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mediml import arrays
 from mediml.autograd import is_grad_enabled, record
 from mediml.ops.elementwise import where
 from mediml.ops.reduction import normalize_axes
@@ -36,11 +37,11 @@ def getitem(input: Tensor, index: Any) -> Tensor:
     """``input[index]``: a view for integers, slices, None and ``...``; a copy for index arrays and masks."""
     place = _array_index(index)
     x = input._array
-    array = np.asarray(x[place])
+    array = arrays.asarray(x[place])
     is_view = np.may_share_memory(array, x) and array.base is not None
 
     def backward(grad_y: Array) -> tuple[Array]:
-        grad_x = np.zeros(x.shape, grad_y.dtype)
+        grad_x = arrays.zeros(x.shape, grad_y.dtype, grad_y)
         if is_view:
             grad_x[place] = grad_y
         else:
@@ -58,10 +59,10 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
     place = _array_index(index)
     tracked = is_grad_enabled() and (input.requires_grad or (isinstance(value, Tensor) and value.requires_grad))
     if not tracked:
-        input._array[place] = value._array if isinstance(value, Tensor) else value
+        input._array[place] = _source(value, input)._array
         input._bump_version()
         return
-    source = value.to(input.dtype) if isinstance(value, Tensor) else from_array(np.asarray(value, input.dtype))
+    source = _source(value, input).to(input.dtype)
     before = clone(input)
     array = before._array.copy()
     array[place] = source._array
@@ -69,7 +70,7 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
     def backward(grad_y: Array) -> tuple[Array, Array]:
         grad_x = grad_y.copy()
         grad_x[place] = 0
-        grad_value = np.asarray(grad_y[place])
+        grad_value = arrays.asarray(grad_y[place])
         lost = grad_value.ndim - source.ndim
         if lost < 0:  # NumPy drops leading axes of size 1 of what is assigned
             return grad_x, grad_value.reshape(source.shape)
@@ -81,11 +82,21 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
     input._overwrite(record("setitem", array, (before, source), backward))
 
 
+def _source(value: Any, input: Tensor) -> Tensor:
+    """What is written into `input`, as a tensor where that is; a number needs no copy to the device."""
+    if isinstance(value, Tensor):
+        return value if value.device == input.device else value.to(device=input.device)
+    array = arrays.asarray(value, input.dtype)
+    return from_array(arrays.moved(array, input.device) if array.ndim else array, input.device)
+
+
 def _checked(name: str, input: Tensor, dim: int, index: Tensor) -> int:
     (axis,) = normalize_axes(name, dim, input.ndim) or (0,)
     if index.dtype.kind not in "iu":
         raise TypeError(f"{name}: index expects an integer tensor, got {index.dtype}")
     size = input.shape[axis] if input.ndim else 1
+    if arrays.on_device(index._array):  # looking at the indices would copy them: kernels guard themselves
+        return axis
     if index.numel() and not (index._array.min() >= 0 and index._array.max() < size):
         raise IndexError(
             f"{name}: index expects values in [0, {size - 1}], got {index._array.min()} to {index._array.max()}"
@@ -95,7 +106,8 @@ def _checked(name: str, input: Tensor, dim: int, index: Tensor) -> int:
 
 def _grid(index: Array, axis: int) -> tuple[Array, ...]:
     """Index arrays that address, for each element of `index`, the place with `index` along `axis`."""
-    grids: list[Array] = list(np.indices(index.shape, sparse=True))
+    sides = [[-1 if d == other else 1 for d in range(index.ndim)] for other in range(index.ndim)]
+    grids = [arrays.arange(size, index).reshape(side) for size, side in zip(index.shape, sides)]
     grids[axis] = index
     return tuple(grids)
 
@@ -114,11 +126,11 @@ def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
     place = _grid(index._array, axis) if input.ndim else ()
 
     def backward(grad_y: Array) -> tuple[Array]:
-        grad_x = np.zeros(x.shape, grad_y.dtype)
+        grad_x = arrays.zeros(x.shape, grad_y.dtype, grad_y)
         np.add.at(grad_x, place, grad_y)
         return (grad_x,)
 
-    return record("gather", np.array(x[place]), (input,), backward)
+    return record("gather", arrays.copied(x[place]), (input,), backward)
 
 
 def take_along_dim(input: Tensor, indices: Tensor, dim: int) -> Tensor:
@@ -130,7 +142,11 @@ def scatter(input: Tensor, dim: int, index: Tensor, src: Any) -> Tensor:
     """A copy of `input` in which out[index[i][j]][j] = src[i][j] (dim = 0); `src` a tensor or a number."""
     axis = _checked("scatter", input, dim, index)
     place = _grid(index._array, axis)
-    source = src if isinstance(src, Tensor) else from_array(np.full(index.shape, src, input.dtype), input.device)
+    source = (
+        src
+        if isinstance(src, Tensor)
+        else from_array(arrays.full(index.shape, src, input.dtype, input.device), input.device)
+    )
     window = tuple(slice(size) for size in index.shape)
     array = input._array.copy()
     array[place] = source._array[window]
@@ -138,7 +154,7 @@ def scatter(input: Tensor, dim: int, index: Tensor, src: Any) -> Tensor:
     def backward(grad_y: Array) -> tuple[Array, Array]:
         grad_x = grad_y.copy()
         grad_x[place] = 0
-        grad_source = np.zeros(source.shape, grad_y.dtype)
+        grad_source = arrays.zeros(source.shape, grad_y.dtype, grad_y)
         grad_source[window] = grad_y[place]
         return grad_x, grad_source
 
@@ -154,7 +170,7 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     np.add.at(array, place, src._array[window])
 
     def backward(grad_y: Array) -> tuple[Array, Array]:
-        grad_source = np.zeros(src.shape, grad_y.dtype)
+        grad_source = arrays.zeros(src.shape, grad_y.dtype, grad_y)
         grad_source[window] = grad_y[place]
         return grad_y, grad_source
 
@@ -171,8 +187,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     """`value` where the bool mask is true, `input` elsewhere."""
     if mask.dtype.kind != "b":
         raise TypeError(f"masked_fill: mask expects a bool tensor, got {mask.dtype}")
-    fill = value if isinstance(value, Tensor) else from_array(np.asarray(value, input.dtype), input.device)
-    return where(mask, fill.to(input.dtype), input)
+    return where(mask, _source(value, input).to(input.dtype), input)
 
 
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:
@@ -188,7 +203,7 @@ def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
     places = np.nonzero(np.atleast_1d(input._array))
     if as_tuple:
         return tuple(from_array(place, input.device) for place in places)
-    table = np.stack(places, 1) if input.ndim else np.empty((len(places[0]), 0), np.int64)
+    table = np.stack(places, 1) if input.ndim else arrays.empty((len(places[0]), 0), np.int64, input.device)
     return from_array(table, input.device)
 
 
@@ -196,7 +211,7 @@ def repeat_interleave(input: Tensor, repeats: Any, dim: int | None = None) -> Te
     """Each entry along `dim` repeated in place; without `dim` each element of the flattened tensor."""
     source = input.reshape(-1) if dim is None else input
     (axis,) = normalize_axes("repeat_interleave", 0 if dim is None else dim, source.ndim)
-    counts = repeats._array if isinstance(repeats, Tensor) else repeats
+    counts = arrays.to_host(repeats._array) if isinstance(repeats, Tensor) else repeats
     place = np.repeat(np.arange(source.shape[axis]), counts)
     return getitem(source, (slice(None),) * axis + (place,))
 
@@ -206,9 +221,9 @@ def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Te
     x = input._array
 
     def backward(grad_y: Array) -> tuple[Array]:
-        grad_x = np.zeros(x.shape, grad_y.dtype)
+        grad_x = arrays.zeros(x.shape, grad_y.dtype, grad_y)
         first, second = (np.arange(grad_y.shape[-1]) + max(shift, 0) for shift in (-offset, offset))
         np.moveaxis(grad_x, (dim1, dim2), (-2, -1))[..., first, second] = grad_y
         return (grad_x,)
 
-    return record("diagonal", np.array(np.diagonal(x, offset, dim1, dim2)), (input,), backward)
+    return record("diagonal", arrays.copied(np.diagonal(x, offset, dim1, dim2)), (input,), backward)

@@ -101,5 +101,5 @@ def einsum(equation: str, *tensors: Any) -> Tensor:
     for term, tensor in zip(terms, tensors):
         if tensor.ndim != len(term):
             raise ValueError(f"einsum: {term!r} names {len(term)} dimensions, got shape {tuple(tensor.shape)}")
-    y = np.asarray(np.einsum(f"{left}->{output}", *arrays, optimize=True))
+    y = np.einsum(f"{left}->{output}", *arrays, optimize=True)
     return record("einsum", y, tensors, backward, tensors)

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mediml import arrays
 from mediml.autograd import record
 from mediml.ops.elementwise import maximum, minimum
 from mediml.ops.reduction import Axes, normalize_axes
@@ -37,7 +38,7 @@ def _shared_extremum(name: str, function: Any, input: Tensor, dim: Axes, keepdim
     x = input._array
     if x.size == 0:
         raise ValueError(f"{name}: expected at least one element along dim {dim}, got shape {tuple(input.shape)}")
-    kept = np.asarray(function(x, axis=axes, keepdims=True))
+    kept = arrays.asarray(function(x, axis=axes, keepdims=True))
 
     def backward(grad_y: Array) -> tuple[Array]:
         found = (x == kept) | (np.isnan(x) & np.isnan(kept))
@@ -65,7 +66,7 @@ def _extremum(name: str, over_all: Any, of_two: Any, arg: Any, input: Tensor, di
     normalize_axes(name, dim, input.ndim)
     if input.ndim and input.shape[dim] == 0:
         raise ValueError(f"{name}: expected at least one element along dim {dim}, got shape {tuple(input.shape)}")
-    order = np.expand_dims(np.asarray(arg(input._array, axis=dim)), dim) if input.ndim else np.zeros((), np.int64)
+    order = arg(input._array, axis=dim, keepdims=True) if input.ndim else _first(input)
     return _take(name, input, order, dim, keepdim)
 
 
@@ -80,11 +81,21 @@ def _take(name: str, input: Tensor, order: Array, dim: int, keepdim: bool = True
     def backward(grad_y: Array, grad_indices: Array) -> tuple[Array]:
         if not x.ndim:
             return (grad_y,)
-        grad_x = np.zeros(x.shape, grad_y.dtype)
+        grad_x = arrays.zeros(x.shape, grad_y.dtype, grad_y)
         np.put_along_axis(grad_x, order, grad_y.reshape(order.shape), dim)
         return (grad_x,)
 
     return ValuesAndIndices(*record(name, (squeezed(values), squeezed(order)), (input,), backward))
+
+
+def _first(input: Tensor) -> Array:
+    """Where the only element of a tensor without dimensions stands."""
+    return arrays.zeros((), np.int64, input.device)
+
+
+def _part(order: Array, dim: int, part: slice) -> Array:
+    """Some of the positions along an axis."""
+    return arrays.contiguous(order[(slice(None),) * (dim % order.ndim) + (part,)]) if order.ndim else order
 
 
 def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> ValuesAndIndices:
@@ -97,7 +108,7 @@ def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool
     normalize_axes("argsort", dim, input.ndim)
     x = input._array
     if not x.ndim:
-        order = np.zeros((), np.int64)
+        order = _first(input)
     elif descending:  # stable from the other side: reverse, sort, reverse
         flipped = np.flip(x, dim)
         order = x.shape[dim] - 1 - np.flip(np.argsort(flipped, axis=dim, kind="stable"), dim)
@@ -113,7 +124,7 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
     if not 0 <= k <= size:
         raise ValueError(f"topk: k expects a value in [0, {size}], the size along dim {dim}, got {k}")
     order = argsort(input, dim, descending=largest)._array
-    return _take("topk", input, np.take(order, range(k), axis=dim) if input.ndim else order, dim)
+    return _take("topk", input, _part(order, dim, slice(k)), dim)
 
 
 def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
@@ -124,7 +135,8 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
             raise ValueError("median: expected at least one element")
         return flat[argsort(flat)[(flat.numel() - 1) // 2].item()]
     order = argsort(input, dim)._array
-    middle = np.take(order, [(input.shape[dim] - 1) // 2], axis=dim) if input.ndim else order
+    at = (input.shape[dim] - 1) // 2 if input.ndim else 0
+    middle = _part(order, dim, slice(at, at + 1))
     return _take("median", input, middle, dim, keepdim)
 
 

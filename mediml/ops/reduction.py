@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mediml import arrays
 from mediml.autograd import record
 from mediml.ops.broadcasting import as_float
 from mediml.ops.comparison import ne
@@ -61,7 +62,7 @@ def sum(input: Tensor, dim: Axes = None, keepdim: bool = False, *, dtype: Any = 
     def backward(grad_y: Array) -> tuple[Array]:
         return (np.broadcast_to(_restore(grad_y, axes, x.ndim, keepdim), x.shape),)
 
-    return record("sum", np.asarray(x.sum(axis=axes, keepdims=keepdim, dtype=result)), (input,), backward)
+    return record("sum", x.sum(axis=axes, keepdims=keepdim, dtype=result), (input,), backward)
 
 
 def mean(input: Tensor, dim: Axes = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
@@ -79,7 +80,7 @@ def mean(input: Tensor, dim: Axes = None, keepdim: bool = False, *, dtype: Any =
         return (np.broadcast_to(share, x.shape),)
 
     with np.errstate(all="ignore"):
-        y = np.asarray(x.sum(axis=axes, keepdims=keepdim) / np.asarray(count, x.dtype))
+        y = x.sum(axis=axes, keepdims=keepdim) / np.asarray(count, x.dtype)
     return record("mean", y, (input,), backward)
 
 
@@ -89,7 +90,7 @@ def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype:
         input = input.to(dtype)
     axes = normalize_axes("prod", dim, input.ndim)
     x = input._array
-    y = np.asarray(x.prod(axis=axes, keepdims=keepdim))
+    y = x.prod(axis=axes, keepdims=keepdim)
 
     def backward(grad_y: Array) -> tuple[Array]:
         gradient = _restore(grad_y, axes, x.ndim, keepdim)
@@ -122,7 +123,7 @@ def var(
     with np.errstate(all="ignore"):
         centred = x - x.mean(axis=axes, keepdims=True)
         divisor = np.asarray(max(count - correction, 0), x.dtype)
-        y = np.asarray((centred * centred).sum(axis=axes, keepdims=keepdim) / divisor)
+        y = (centred * centred).sum(axis=axes, keepdims=keepdim) / divisor
 
     def backward(grad_y: Array) -> tuple[Array]:
         with np.errstate(all="ignore"):
@@ -151,7 +152,7 @@ def norm(input: Tensor, p: float | str | None = "fro", dim: Axes = None, keepdim
         return size.amin(axes, keepdim)
     if order == 0:
         count = ne(input, 0)._array.sum(axis=axes, keepdims=keepdim, dtype=input.dtype)
-        return record("norm", np.asarray(count), (input,), lambda grad_y: (np.zeros_like(input._array),))
+        return record("norm", count, (input,), lambda grad_y: (np.zeros_like(input._array),))
     if order == 1:
         return size.sum(axes, keepdim)
     return _power_norm(input, order, axes, keepdim)
@@ -161,7 +162,7 @@ def _power_norm(input: Tensor, p: float, axes: tuple[int, ...], keepdim: bool) -
     x = input._array
     magnitude = np.abs(x)
     power = magnitude * magnitude if p == 2 else magnitude**p
-    y = np.asarray(power.sum(axis=axes, keepdims=keepdim) ** (1 / p), x.dtype)
+    y = arrays.asarray(power.sum(axis=axes, keepdims=keepdim) ** (1 / p), x.dtype)
 
     def backward(grad_y: Array) -> tuple[Array]:
         whole = _restore(y, axes, x.ndim, keepdim)
@@ -178,7 +179,7 @@ def logsumexp(input: Tensor, dim: Axes, keepdim: bool = False) -> Tensor:
     input = as_float(input)
     axes = normalize_axes("logsumexp", dim, input.ndim)
     x = input._array
-    highest = x.max(axis=axes, keepdims=True) if x.size else np.zeros([1] * x.ndim, x.dtype)
+    highest = x.max(axis=axes, keepdims=True) if x.size else arrays.zeros([1] * x.ndim, x.dtype, x)
     shift = np.where(np.isfinite(highest), highest, 0)
     with np.errstate(all="ignore"):
         kept = np.log(np.exp(x - shift).sum(axis=axes, keepdims=True)) + shift
@@ -204,7 +205,7 @@ def cumsum(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
 
 
 def _without_gradient(name: str, array: Any, input: Tensor) -> Tensor:
-    return record(name, np.asarray(array), (input.detach(),), lambda grad_y: (None,))
+    return record(name, array, (input.detach(),), lambda grad_y: (None,))
 
 
 def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mediml import arrays
 from mediml.autograd import record
 from mediml.device import common_device
 from mediml.dtypes import promote_types
@@ -238,7 +239,7 @@ def contiguous(input: Tensor, memory_format: Any = None) -> Tensor:
     """The tensor itself where its memory is in C order, else a copy that is."""
     if input.is_contiguous():
         return input
-    return record("contiguous", np.ascontiguousarray(input._array), (input,), lambda grad_y: (grad_y,))
+    return record("contiguous", arrays.contiguous(input._array), (input,), lambda grad_y: (grad_y,))
 
 
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mediml import arrays
 from mediml.autograd import record
 from mediml.ops.broadcasting import as_float
 from mediml.tensor import Tensor
@@ -46,9 +47,9 @@ def _unary(
         if not isinstance(input, Tensor):
             raise TypeError(f"{name}: expected a mediml.Tensor, got {type(input).__name__}")
         tensor = input if keeps_integers else as_float(input)
-        x = np.asarray(tensor._array, order="C")  # NumPy rounds some functions differently in strided arrays
+        x = arrays.contiguous(tensor._array)  # NumPy rounds some functions differently in strided arrays
         with np.errstate(all="ignore"):
-            y = np.asarray(function(x), x.dtype)
+            y = arrays.asarray(function(x), x.dtype)
 
         def backward(grad_y: Array) -> tuple[Array]:
             with np.errstate(all="ignore"):
@@ -98,5 +99,5 @@ absolute = abs
 
 def round(input: Tensor, *, decimals: int = 0) -> Tensor:
     """The nearest number with `decimals` decimals, halves to the even one; the gradient is 0."""
-    y = np.asarray(np.round(input._array, decimals), input.dtype)
+    y = arrays.asarray(np.round(input._array, decimals), input.dtype)
     return record("round", y, (input,), lambda grad_y: (np.zeros_like(grad_y),))

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from mediml.autograd import enable_grad, no_grad
-from mediml.tensor import Tensor, as_tensor
+from mediml.interchange import as_tensor
+from mediml.tensor import Tensor
 
 __all__ = ["Optimizer"]
 

@@ -14,6 +14,7 @@ from mediml.plots.sequences import show_gradient_norms, show_sequences, show_unr
 from mediml.plots.source import show_source
 from mediml.plots.sweep import show_sweep
 from mediml.plots.tape import show_tape
+from mediml.plots.threads import show_threads
 
 __all__ = [
     "Alt",
@@ -33,6 +34,7 @@ __all__ = [
     "show_source",
     "show_sweep",
     "show_tape",
+    "show_threads",
     "show_unrolled",
     "show_windows",
 ]

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mediml import autograd
+from mediml import arrays, autograd
 from mediml.device import Device
 from mediml.dtypes import to_dtype
+from mediml.interchange import as_tensor
 from mediml.nn.modules.hooks import HooksDict, RemovableHandle
 from mediml.nn.parameter import Buffer, Parameter
 from mediml.tensor import Tensor
@@ -295,9 +296,9 @@ class Module:
         for name, array in given.items():
             target = own[name]
             if assign:
-                target._array = np.array(array)
+                target._array = arrays.moved(arrays.copied(array), target.device)
             else:
-                target._array[...] = array
+                target._array[...] = arrays.moved(array, target.device)
             target._bump_version()
         return keys
 
@@ -363,6 +364,10 @@ class Module:
         """Everything on the CPU."""
         return self.to("cpu")
 
+    def cuda(self, device: Any = None) -> "Module":
+        """Everything on the GPU."""
+        return self.to("cuda" if device is None else Device(device))
+
     def extra_repr(self) -> str:
         """What stands between the parentheses of ``repr``; layers override it."""
         return ""
@@ -382,4 +387,7 @@ class Module:
 def _as_array(value: Any) -> Any:
     if isinstance(value, Tensor):
         return value._array
-    return np.asarray(value.detach() if hasattr(value, "detach") else value)
+    value = value.detach() if hasattr(value, "detach") else value
+    if hasattr(value, "__cuda_array_interface__"):
+        return as_tensor(value)._array
+    return np.asarray(value)

@@ -1,0 +1,167 @@
+"""What the recurrent layers share on the GPU: how their work is split, and all that needs no step by step."""
+
+from numba import cuda
+
+from kernels.elementary import formula
+from kernels.gpu import faults, math
+from kernels.gpu.launch import device_function, kernel, per_element
+from kernels.gpu.matmul import matmul
+from kernels.gpu.memory import empty, readable, zeros
+from kernels.gpu.target import SIMULATED
+
+__all__ = [
+    "MOST_HIDDEN", "add_product", "before", "bias_sum", "column_sums", "device_lengths", "fits_one_block",
+    "input_gradients", "order_of_steps", "per_sequence", "projected_input", "sigmoid", "state_before",
+    "weight_gradient",
+]  # fmt: skip
+
+#: Numbers in a state up to which one block carries a sequence through all steps: its shared memory has room for them.
+MOST_HIDDEN = 3 if SIMULATED else 256
+
+#: Threads of such a block; where it has more numbers to compute, a thread takes several.
+_MOST_THREADS = 4 if SIMULATED else 512
+_WARP = 4 if SIMULATED else 32
+
+
+def fits_one_block(F_hid):
+    """Whether a block can carry a sequence; larger weights are better read once for all sequences, step by step."""
+    return F_hid <= MOST_HIDDEN
+
+
+def per_sequence(N, G):
+    """Grid of one block for each sequence, with a thread for each of its weighted sums."""
+    return N, min(-(-max(G, 1) // _WARP) * _WARP, _MOST_THREADS)
+
+
+def order_of_steps(T, reverse):
+    """The steps in the order in which sequences are read."""
+    return range(T - 1, -1, -1) if reverse else range(T)
+
+
+def device_lengths(op, lengths, T, N):
+    """Steps of each sequence, on the device and within 0 to T.
+
+    What is outside is reported at the next copy to the host: nobody waits for the device to look at it now.
+    """
+    steps = empty(N, "int64")
+    if lengths is None:
+        steps.fill(T)
+    else:
+        code = faults.code(f"{op}: lengths expects numbers from 0 to {T}, got {{value}}")
+        _within[per_element(N)](readable(lengths), steps, T, code, faults.note())
+    return steps
+
+
+@kernel
+def _within(lengths, steps, T, code, note):
+    n = cuda.grid(1)
+    if n < steps.size:
+        length = lengths[n]
+        if length < 0 or length > T:
+            note[0], note[1] = code, length
+        steps[n] = min(max(length, 0), T)
+
+
+def bias_sum(bias_ih, bias_hh, size, dtype):
+    """The sum of two biases; None counts as zeros."""
+    if bias_ih is None or bias_hh is None:
+        bias = bias_hh if bias_ih is None else bias_ih
+        return zeros(size, dtype) if bias is None else readable(bias)
+    total = empty(size, dtype)
+    _add[per_element(size)](readable(bias_ih), readable(bias_hh), total)
+    return total
+
+
+@kernel
+def _add(a, b, y):
+    i = cuda.grid(1)
+    if i < y.size:
+        y[i] = a[i] + b[i]
+
+
+def projected_input(x, weight_ih, target):
+    """target[t * N + n, j] = sum_{f_in} weight_ih[j, f_in] * x[t, n, f_in], for all steps at once."""
+    T, N, F_in = x.shape
+    matmul(readable(x).reshape(T * N, F_in), readable(weight_ih).T, target)
+
+
+@formula
+def sigmoid(a):
+    """1 / (1 + e^-a): where e^-a is too large for the dtype it is infinite, and the result 0."""
+    one = type(a)(1)
+    return one / (one + math.exp(-a))
+
+
+@device_function
+def state_before(states, first, t, n, f, length, reverse):
+    """A number of the state of a sequence before step `t`: of the step taken before, or what it began with."""
+    if reverse:
+        return states[t + 1, n, f] if t + 1 < length else first[n, f]
+    return states[t - 1, n, f] if t > 0 else first[n, f]
+
+
+def before(states, first, lengths, reverse):
+    """The state of each sequence before each step that it takes; 0 elsewhere."""
+    array = empty(states.shape, states.dtype)
+    _before[per_element(array.size)](states, first, lengths, bool(reverse), array)
+    return array
+
+
+@kernel
+def _before(states, first, lengths, reverse, array):
+    _, N, F = array.shape
+    i = cuda.grid(1)
+    if i < array.size:
+        t, n, f = i // (N * F), i // F % N, i % F
+        taken = t < lengths[n]
+        array[t, n, f] = state_before(states, first, t, n, f, lengths[n], reverse) if taken else array.dtype.type(0)
+
+
+def _masked(array, lengths):
+    """The array with 0 beyond each sequence's length."""
+    inside = empty(array.shape, array.dtype)
+    _mask[per_element(inside.size)](array, lengths, inside)
+    return inside
+
+
+@kernel
+def _mask(array, lengths, inside):
+    _, N, F = array.shape
+    i = cuda.grid(1)
+    if i < array.size:
+        t, n, f = i // (N * F), i // F % N, i % F
+        inside[t, n, f] = array[t, n, f] if t < lengths[n] else array.dtype.type(0)
+
+
+def input_gradients(grad_a, x, weight_ih, lengths, masked):
+    """grad_x, grad_weight_ih and grad_bias_ih from the gradients of the weighted sums.
+
+    `masked` says whether sequences may end early: what lies beyond (it may be NaN, and 0 * NaN is NaN) is left out.
+    """
+    T, N, F_in = x.shape
+    G = grad_a.shape[2]
+    grad_x = matmul(grad_a.reshape(T * N, G), readable(weight_ih)).reshape(T, N, F_in)
+    x = readable(x)
+    if masked:
+        grad_x, x = _masked(grad_x, lengths), _masked(x, lengths)
+    return grad_x, weight_gradient(grad_a, x), column_sums(grad_a)
+
+
+def weight_gradient(grad_a, v):
+    """grad_weight[j, k] = sum_{t, n} grad_a[t, n, j] * v[t, n, k]: one product over all steps."""
+    T, N, G = grad_a.shape
+    return matmul(grad_a.reshape(T * N, G).T, v.reshape(T * N, v.shape[2]))
+
+
+def column_sums(grad_a):
+    """grad_bias[j] = sum_{t, n} grad_a[t, n, j]."""
+    T, N, G = grad_a.shape
+    ones = empty((1, T * N), grad_a.dtype)
+    ones.fill(1)
+    return matmul(ones, grad_a.reshape(T * N, G)).reshape(G)
+
+
+def add_product(a, b, y):
+    """y += a b."""
+    product = matmul(a, b)
+    _add[per_element(y.size)](product.reshape(-1), y.reshape(-1), y.reshape(-1))
