@@ -56,6 +56,13 @@ def row_out_of_bounds(x, y):
 
 
 @cuda.jit
+def beyond_the_row(x, y):
+    i = cuda.grid(1)
+    row = x[i]
+    y[i] = row[i]  # !
+
+
+@cuda.jit
 def shared_half_loaded(x, y):
     s = cuda.shared.array(N, float32)
     t = cuda.threadIdx.x

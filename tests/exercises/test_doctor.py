@@ -69,6 +69,7 @@ CASES = [
         ("unwritten_output", "y", ()),
     ]),
     Case(faulty.row_out_of_bounds, 1, 5, (f(4, 3), f(1, 5)), [("out_of_bounds_read", "x", in_block(0, 4))], index=4),
+    Case(faulty.beyond_the_row, 1, 4, (f(4, 3), f(4)), [("out_of_bounds_read", "x", in_block(0, 3))], index=3),
     Case(faulty.shared_half_loaded, 1, 16, (ONES, f(16)), [
         ("uninitialised_read", "s", in_block(0, *range(8, 16))),
     ], index=8),

@@ -94,6 +94,28 @@ def test_all_texts_of_a_race():
     )
 
 
+def test_an_index_into_a_part_is_told_as_one():
+    report = doctor.examine(faulty.beyond_the_row, 1, 4, np.ones((4, 3)), np.ones(4))
+    assert "Read out of bounds: x[…][3]\n" in str(report)
+    assert "x[…] has 3 element(s), the last is x[…][2]." in str(report)
+
+
+def test_all_threads_together_have_a_limit_too():
+    arguments = np.float32(1), np.ones(2560, np.float32), np.ones(2560, np.float32)  # 7680 accesses
+    assert doctor.examine(healthy.grid_stride, 8, 16, *arguments, limit=400).ok
+    (finding,) = doctor.examine(healthy.grid_stride, 8, 16, *arguments, limit=300).findings
+    assert (finding.kind, finding.blocks) == ("endless", (6,))
+    assert doctor.examine(busy, 8, 16, np.ones(1), limit=110).ok  # 128 threads of 42 lines
+    (finding,) = doctor.examine(busy, 8, 16, np.ones(1), limit=100).findings
+    assert (finding.kind, finding.line) == ("endless", None)
+
+
+def busy(x):
+    n = 0
+    for _ in range(20):
+        n += 1
+
+
 def test_both_languages_have_the_same_words():
     fields = [
         {key: {name for _, name, _, _ in string.Formatter().parse(text) if name} for key, text in words.items()}

@@ -50,6 +50,7 @@ class Origin:
         self.name, self.space, self.data, self.region, self.block = name, space, data, region, block
         self.start = _address(data) - region.low
         self.shape = data.shape
+        self.logged = space in ("global", "shared")
         recorder.origins.append(self)
 
     def index(self, offset: int) -> tuple[int, ...]:
@@ -217,7 +218,8 @@ class Array:
             name = "negative_index"
         else:
             name = "out_of_bounds_read" if kind == READ else "out_of_bounds_write"
-        self._recorder.fault(name, self._origin, index, shape=self._shape, write=kind != READ)
+        part = self._shape != self._origin.shape  # the index counts within a part of the array
+        self._recorder.fault(name, self._origin, index, shape=self._shape, part=part)
 
     def _part(self, index: Any) -> "Array":
         """The view that `index` means; a view of nothing where it lies outside."""

@@ -6,6 +6,7 @@ import operator
 import sys
 import types
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -133,6 +134,7 @@ def _caller() -> tuple[types.CodeType, int]:
     return frame.f_code, frame.f_lasti
 
 
+@cache
 def _name_at(code: types.CodeType, position: int) -> str:
     """The variable that the value computed at a position of the code goes to."""
     for step in dis.get_instructions(code):

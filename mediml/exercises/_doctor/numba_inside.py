@@ -5,6 +5,7 @@ It holds for the ``numba.cuda`` of numba, for that of numba-cuda, and for the si
 
 import sys
 import types
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,7 @@ def dtype_of(dtype: Any) -> np.dtype[Any]:
     return np.dtype("bool" if name == "boolean" else name)
 
 
+@cache
 def parts_of_cuda() -> dict[int, str]:
     """Names of the parts of ``numba.cuda`` that kernels use, by ``id``, for those imported by name."""
     from numba import cuda

@@ -79,7 +79,6 @@ class Recorder:
         self.values: list[Any] = []  # one for each plain write, in the order of the log
         self.blank_reads: list[int] = []  # entries that read what nobody had written
         self.faults: list[Fault] = []
-        self.local_reads = self.local_writes = 0
         self.barriers = 0
         self.origins: list[Origin] = []
         self.places: list[Place] = []
@@ -108,20 +107,23 @@ class Recorder:
     def access(self, origin: "Origin", offset: int, kind: int, value: Any = None) -> None:
         """A thread reads, writes or atomically changes the element at this byte of the array's region."""
         written = origin.region.written
-        blank = written is not None and kind != WRITE and not written[offset]
-        if written is not None and kind != READ:
-            written[offset] = 1
-        if origin.space == "local":  # no other thread sees it
-            self.local_reads += kind == READ
-            self.local_writes += kind == WRITE
-            if blank:
-                self.fault("uninitialised_read", origin, origin.index(offset))
-        elif origin.space == "constant":
-            pass
-        else:
-            if blank:
-                self.blank_reads.append(len(self.log) // len(COLUMNS))
-            self.log.extend((origin.number, offset, self.thread, self.epoch, self.here(), kind))
+        if written is not None:
+            if kind != WRITE and not written[offset]:
+                if origin.space == "local":  # no other thread sees it: what was read is known here
+                    self.fault("uninitialised_read", origin, origin.index(offset))
+                else:
+                    self.blank_reads.append(len(self.log) // len(COLUMNS))
+            if kind != READ:
+                written[offset] = 1
+        if origin.logged:
+            frame: FrameType | None = sys._getframe(1)  # as `here`, which would cost a call
+            while frame is not None and id(frame.f_code) not in self.codes:
+                frame = frame.f_back
+            key = (id(frame.f_code), frame.f_lineno) if frame is not None else (0, 0)
+            place = self._numbers.get(key)
+            if place is None:
+                place = self.here()
+            self.log.extend((origin.number, offset, self.thread, self.epoch, place, kind))
             if kind == WRITE:
                 self.values.append(value)
         self.accesses += 1
@@ -131,12 +133,21 @@ class Recorder:
     def line(self, frame: FrameType, event: str, argument: Any) -> Any:
         """Local trace function of the kernel's frames: counts lines, so that a loop without end has one."""
         self.lines += 1
-        self.all_lines += 1
         if self.lines > self.limit - _LAST:
             self._last.append((frame.f_code, frame.f_lineno))
-        if self.lines > self.limit or self.all_lines > 50 * self.limit:
-            raise Limit("lines")
+            if self.lines > self.limit:
+                raise Limit("lines")
         return self.line
+
+    def spend(self, lines: int) -> Limit | None:
+        """A thread has run so many lines. Gives what ends the run where all threads together have run too many."""
+        self.all_lines += lines
+        self._last.clear()
+        if self.all_lines <= 50 * self.limit:
+            return None
+        limit = Limit("lines")
+        self.failure(limit)
+        return limit
 
     def call(self, frame: FrameType, event: str, argument: Any) -> Any:
         """Global trace function: follows the kernel's own frames only."""

@@ -183,7 +183,8 @@ def told(finding: Finding, language: str) -> str:
         "line": f.line, "text": f.text, "other_line": f.other_line, "other_text": f.other_text,
     }  # fmt: skip
     if "shape" in details:
-        values["last"] = _element(f.array, _last(details["shape"]))
+        values["last"] = _element(f"{f.array}[…]" if details["part"] else f.array, _last(details["shape"]))
+        values["array"] = f"{f.array}[…]" if details["part"] else f.array
         values["size"] = " × ".join(map(str, details["shape"]))
     if "missing" in details:
         values["missing"] = _people(details["missing"], words)
@@ -205,7 +206,8 @@ def told(finding: Finding, language: str) -> str:
 
 def named(f: Finding, words: Mapping[str, str]) -> str:
     """The elements that a finding concerns."""
-    return _several([_element(f.array, i) for i in f.indices], words)
+    name = f"{f.array}[…]" if f.details.get("part") else f.array  # the index counts within a part
+    return _several([_element(name, i) for i in f.indices], words)
 
 
 def _advice(f: Finding) -> str:

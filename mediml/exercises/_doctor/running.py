@@ -77,7 +77,7 @@ class Run:
         for number, index in enumerate(self._indices):
             self._enter(block, number, index)
             self.recorder.lines = 0
-            error = _call(self.recorder, function, arguments)
+            error = _call(self.recorder, function, arguments) or self.recorder.spend(self.recorder.lines)
             if error is not None:
                 return error
         return None
@@ -91,9 +91,10 @@ class Run:
                     self.recorder.lines = thread.lines
                     self._current = thread
                     thread.resume()
+                    error = thread.error or self.recorder.spend(self.recorder.lines - thread.lines)
                     thread.lines = self.recorder.lines
-                    if thread.error is not None:
-                        return thread.error
+                    if error is not None:
+                        return error
                 waiting = [t for t in alive if not t.returned]
                 if waiting:
                     self._meet(block, threads, waiting)

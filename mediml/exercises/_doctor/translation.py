@@ -8,6 +8,7 @@ import contextlib
 import dis
 import math
 import types
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -74,7 +75,7 @@ class Translation:
         names: set[str] = set()
         for code in _codes(original.__code__):
             self.codes[id(code)] = code
-            if any("JUMP" in step.opname and step.argval == step.offset for step in dis.get_instructions(code)):
+            if _is_tight(code):
                 self.tight.add(id(code))
             names.update(code.co_names)
         self.barriers |= any(name in BARRIERS for name in names)
@@ -164,11 +165,18 @@ class _Refused:
         raise UnsupportedError(f"cuda.{self._name}.{name}")
 
 
+@cache
+def _is_tight(code: types.CodeType) -> bool:
+    """Whether a jump goes to itself."""
+    return any("JUMP" in step.opname and step.argval == step.offset for step in dis.get_instructions(code))
+
+
 def _codes(code: types.CodeType) -> list[types.CodeType]:
     """A function's code and that of the functions inside it."""
     return [code, *(inner for c in code.co_consts if isinstance(c, types.CodeType) for inner in _codes(c))]
 
 
+@cache
 def _refused(function: types.FunctionType) -> str | None:
     """What in a function's code CUDA does not have, and would keep the doctor from stopping it; None if nothing."""
     for code in _codes(function.__code__):
