@@ -99,6 +99,22 @@ def test_spread_leaves_the_padding_out_also_with_tiles(stride):
         compare(run("spread", arrays, places, tile), expected, 1e-12, str(tile))
 
 
+@pytest.mark.parametrize("name", ["gather", "relate"])
+@pytest.mark.parametrize("infinite", [0, 1])
+def test_beyond_the_end_of_a_sum_both_factors_are_zero(name, infinite):
+    """27 steps, or 35 places, fill no whole number of slabs: what lies beyond must not meet an infinity."""
+    geometry = ((1, 3, 7, 9), (4, 3, 3, 3), (1, 1), (0, 0), (1, 1), 1)
+    arrays, places = arguments(geometry, "float64", bias=False)[name]
+    changed = np.abs(arrays[infinite].get()) + 1
+    changed[0, 0, 0, 0, 0] = INF
+    arrays = (*arrays[:infinite], to_device(changed), *arrays[infinite + 1 :])
+    expected = run(name, arrays, places)
+    assert np.isinf(expected).any()
+    assert not np.isnan(expected).any()
+    for tile in TINY if SIMULATED else TILES:
+        compare(run(name, arrays, places, tile), expected, 1e-12, str(tile))
+
+
 def test_long_sums_are_cut_into_parts_by_the_shape():
     parts = [convolution_direct.parts_of(places, 8192, 9, 512) for places in (1, 100, 10_000, 10_000_000, 10**12)]
     assert parts[0] == 1
