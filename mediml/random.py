@@ -1,12 +1,17 @@
 """Random numbers: one seeded generator for the process, and tensors drawn from it.
 
 The numbers are NumPy's (PCG64), not torch's: the same seed gives other values than in torch, and always the same here.
+On a GPU they are Philox's (``kernels/gpu/random.py``), where a number follows from the seed and its place in the stream
+alone, so that every thread draws its own: for a seed other values than on the CPU, and always the same as well.
 """
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from mediml import arrays
 from mediml.device import CPU, Device
 from mediml.dtypes import default_float, to_dtype
 from mediml.interchange import as_tensor
@@ -20,7 +25,7 @@ __all__ = [
 
 
 class Generator:
-    """A stream of random numbers of its own, for arguments called ``generator``."""
+    """Streams of random numbers of its own, of the CPU and of the GPU, for arguments called ``generator``."""
 
     def __init__(self, device: str | Device = "cpu"):
         self.device = Device(device)
@@ -30,7 +35,12 @@ class Generator:
         """Start the stream that belongs to a seed."""
         self._seed = _checked_seed(seed)
         self.numpy = np.random.default_rng(self._seed)
+        self.manual_seed_of_device(seed)
         return self
+
+    def manual_seed_of_device(self, seed: int) -> None:
+        """Start anew only what is drawn on a GPU."""
+        self._device_seed, self._device_drawn = _checked_seed(seed), 0
 
     def seed(self) -> int:
         """Start a stream from the operating system's randomness and return its seed."""
@@ -42,13 +52,24 @@ class Generator:
 
     def get_state(self) -> dict[str, Any]:
         """Where the stream stands, as JSON can hold it."""
-        return {"seed": self._seed, "bit_generator": self.numpy.bit_generator.state}
+        device = {"seed": self._device_seed, "drawn": self._device_drawn}
+        return {"seed": self._seed, "bit_generator": self.numpy.bit_generator.state, "device": device}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go back to where `get_state` was called."""
         self._seed = int(state["seed"])
         self.numpy = np.random.default_rng(0)
         self.numpy.bit_generator.state = state["bit_generator"]
+        device = state.get("device", {"seed": self._seed, "drawn": 0})  # states written before there were GPUs
+        self._device_seed, self._device_drawn = int(device["seed"]), int(device["drawn"])
+
+    def _drawn_on_device(self, name: str, shape: Sequence[int], dtype: Any) -> Any:
+        """Draw by a function of ``kernels.gpu.random``, and remember how far the stream has come."""
+        from kernels.gpu import random  # here: what runs on the CPU does without it
+
+        offset = self._device_drawn
+        self._device_drawn += math.prod(shape)
+        return getattr(random, name)(tuple(shape), dtype, self._device_seed, offset)
 
 
 def _checked_seed(seed: int) -> int:
@@ -90,14 +111,29 @@ def generator(generator: Generator | None = None) -> np.random.Generator:
     return (default_generator if generator is None else generator).numpy
 
 
+_numpy = generator
+
+
+def uniform_array(shape: Sequence[int], dtype: Any, place: Device, source: Generator | None = None) -> Any:
+    """An array of numbers in [0, 1), float32 or float64, drawn where `place` computes."""
+    dtype = np.float32 if dtype == np.float32 else np.float64
+    if not arrays.on_device(place):
+        return _numpy(source).random(tuple(shape), dtype)
+    return (default_generator if source is None else source)._drawn_on_device("uniform", shape, dtype)
+
+
+def normal_array(shape: Sequence[int], dtype: Any, place: Device, source: Generator | None = None) -> Any:
+    """An array of normal numbers, drawn where `place` computes; on the CPU always float64."""
+    if not arrays.on_device(place):
+        return _numpy(source).standard_normal(tuple(shape))
+    dtype = np.float32 if dtype == np.float32 else np.float64
+    return (default_generator if source is None else source)._drawn_on_device("normal", shape, dtype)
+
+
 def _tensor(array: Any, dtype: Any, device: str | Device | None, requires_grad: bool) -> Tensor:
-    array = np.asarray(array, default_float() if dtype is None else to_dtype(dtype))
-    return from_array(array, CPU if device is None else Device(device)).requires_grad_(requires_grad)
-
-
-def _uniform(shape: tuple[int, ...], dtype: Any, source: Generator | None) -> Any:
-    dtype = default_float() if dtype is None else to_dtype(dtype)
-    return generator(source).random(shape, np.float32 if dtype == np.float32 else np.float64)
+    array = arrays.asarray(array, default_float() if dtype is None else to_dtype(dtype))
+    place = CPU if device is None else Device(device)
+    return from_array(arrays.moved(array, place), place).requires_grad_(requires_grad)
 
 
 def rand(
@@ -105,7 +141,8 @@ def rand(
     requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """Uniform in [0, 1)."""
-    return _tensor(_uniform(_sizes(size), dtype, generator), dtype, device, requires_grad)
+    wanted, place = default_float() if dtype is None else to_dtype(dtype), CPU if device is None else Device(device)
+    return _tensor(uniform_array(_sizes(size), wanted, place, generator), wanted, place, requires_grad)
 
 
 def randn(
@@ -113,11 +150,8 @@ def randn(
     requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """Normal with mean 0 and deviation 1."""
-    drawn = _numpy(generator).standard_normal(_sizes(size))
-    return _tensor(drawn, dtype, device, requires_grad)
-
-
-_numpy = generator
+    wanted, place = default_float() if dtype is None else to_dtype(dtype), CPU if device is None else Device(device)
+    return _tensor(normal_array(_sizes(size), wanted, place, generator), wanted, place, requires_grad)
 
 
 def rand_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
@@ -154,19 +188,25 @@ def normal(mean: Any, std: Any = 1.0, size: Any = None, *, generator: Generator 
     """Normal with a mean and a deviation for each element, or for a whole shape."""
     shape = _sizes((size,)) if size is not None else np.broadcast_shapes(np.shape(mean), np.shape(std))
     centre, spread = (as_tensor(value).detach() for value in (mean, std))
-    return centre + spread * randn(shape, generator=generator)
+    return centre + spread * randn(shape, generator=generator, device=(spread if spread.is_cuda else centre).device)
 
 
 def uniform_(input: Tensor, low: float = 0.0, high: float = 1.0, *, generator: Generator | None = None) -> Tensor:
     """Fill a tensor with uniform numbers in [low, high), behind the tape's back."""
-    input._array[...] = _numpy(generator).uniform(low, high, input.shape)
+    if input.is_cuda:
+        input._array[...] = low + (high - low) * uniform_array(input.shape, input.dtype, input.device, generator)
+    else:
+        input._array[...] = _numpy(generator).uniform(low, high, input.shape)
     input._bump_version()
     return input
 
 
 def normal_(input: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Tensor:
     """Fill a tensor with normal numbers of a mean and a deviation, behind the tape's back."""
-    input._array[...] = _numpy(generator).normal(mean, std, input.shape)
+    if input.is_cuda:
+        input._array[...] = mean + std * normal_array(input.shape, input.dtype, input.device, generator)
+    else:
+        input._array[...] = _numpy(generator).normal(mean, std, input.shape)
     input._bump_version()
     return input
 
@@ -174,16 +214,17 @@ def normal_(input: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Ge
 def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
     """1 with the probability that the element states, else 0."""
     p = input._array
-    if p.size and not ((p >= 0) & (p <= 1)).all():
+    if p.size and not input.is_cuda and not ((p >= 0) & (p <= 1)).all():  # a look at a GPU's numbers would copy them
         raise ValueError(f"bernoulli: expected probabilities in [0, 1], got {p.min():g} to {p.max():g}")
-    return from_array((_numpy(generator).random(p.shape) < p).astype(p.dtype), input.device)
+    drawn = uniform_array(p.shape, p.dtype if input.is_cuda else np.float64, input.device, generator)
+    return from_array((drawn < p).astype(p.dtype), input.device)
 
 
 def multinomial(
     input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None
 ) -> Tensor:
-    """Indices drawn with probabilities proportional to each row's weights."""
-    weights = np.atleast_2d(input._array).astype(np.float64)
+    """Indices drawn with probabilities proportional to each row's weights; always by the CPU."""
+    weights = np.atleast_2d(arrays.to_host(input._array)).astype(np.float64)
     if not (np.isfinite(weights).all() and (weights >= 0).all() and (weights.sum(1) > 0).all()):
         raise ValueError("multinomial: expected finite weights that are not negative, with a positive sum in each row")
     if not replacement and num_samples > (weights > 0).sum(1).min():
@@ -191,4 +232,4 @@ def multinomial(
     source = _numpy(generator)
     rows = [source.choice(len(w), num_samples, replacement, w / w.sum()) for w in weights]
     drawn = np.asarray(rows, np.int64)
-    return from_array(drawn if input.ndim == 2 else drawn[0], input.device)
+    return from_array(arrays.moved(drawn if input.ndim == 2 else drawn[0], input.device), input.device)

@@ -4,7 +4,7 @@ import numpy as np
 
 from kernels.memory import FLOATS, Array, readable
 
-__all__ = ["RowError", "flat_index", "forward", "grad_weight", "renorm"]
+__all__ = ["RowError", "flat_index", "forward", "grad_weight", "no_row", "renorm"]
 
 
 class RowError(IndexError, ValueError):
@@ -21,7 +21,7 @@ def forward(index, weight):
     ValueError
         If `weight` has not two axes.
     RowError
-        If an index is negative, or not below the number of rows.
+        If an index is negative, or not below the number of rows. One that lies on the device is not looked at here.
     """
     _check_floats("embedding", "weight", weight, "(V, E)")
     _check_index("embedding", index, weight.shape[0])
@@ -70,8 +70,13 @@ def _check_index(op, index, rows):
         raise TypeError(f"{op}: index expects a numpy.ndarray, got {type(index).__name__}")
     if index.dtype not in (np.dtype(np.int32), np.dtype(np.int64)):
         raise TypeError(f"{op}: index expects int32 or int64, got {index.dtype}; convert it with astype")
-    if not index.size:
+    if not index.size or not isinstance(index, np.ndarray):  # on the device: looking would be waiting, kernels look
         return
     for wrong in (int(index.min()), int(index.max())):
         if not 0 <= wrong < rows:
-            raise RowError(f"{op}: index expects numbers from 0 to {rows - 1}, one of {rows} rows, got {wrong}")
+            raise RowError(no_row(op, rows).format(value=wrong))
+
+
+def no_row(op, rows):
+    """What an index without a row is told; ``{value}`` stands for the index."""
+    return f"{op}: index expects numbers from 0 to {rows - 1}, one of {rows} rows, got {{value}}"

@@ -4,6 +4,7 @@
 * ``launch.py``: the one decorator of CUDA kernels, grids and blocks, the stream
 * ``memory.py``: blocks of device memory that are used again, so that a training step allocates nothing
 * ``array.py``: `DeviceArray`, NumPy's interface to such a block; ``transfer.py``: to it and back, counted
+* ``loops.py``: loops that compile to what they would in C
 * ``math.py``: exp, log, … for kernels; ``faults.py``: how a kernel reports an index that is out of range
 * ``elementwise.py``: one kernel around any formula; ``axis.py``: how threads share an axis
 * ``sums.py``: sums in a fixed order; ``random.py``: random numbers from a counter

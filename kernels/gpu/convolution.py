@@ -12,12 +12,20 @@ where ``fine[place * stride - padding + k * dilation]`` is tap k of ``coarse[pla
 tuples of the geometry have an int for each. Nothing is checked: the caller has done so. The target array, which is
 C-contiguous, is written completely.
 
-``convolution_direct.py`` has each sum as its formula.
+``convolution_direct.py`` has each sum as its formula, one thread for one element; ``convolution_tiled.py`` as a matrix
+product with tiles in shared memory, for all but small ones (`tile_for` decides). To see both side by side, here for a
+forward pass without bias:
+
+    x, weight, y = (array[:, :, None] for array in (x, weight, y))          pictures as volumes of depth 1
+    geometry = (1, 1, 1), (0, 1, 1), (1, 1, 1), 1                           stride, padding, dilation, groups
+    gather_direct(x, weight, empty(0, x.dtype), y, *geometry)
+    gather_tiled(x, weight, empty(0, x.dtype), y, *geometry)
 """
 
 import math
 
 from kernels.gpu.convolution_direct import gather_direct, relate_direct, spread_direct, sum_channels_direct
+from kernels.gpu.convolution_tiled import gather_tiled, relate_tiled, spread_tiled
 from kernels.gpu.memory import empty, readable
 
 __all__ = ["gather", "relate", "spread", "sum_channels"]
@@ -29,8 +37,9 @@ def gather(fine, weight, bias, coarse, stride, padding, dilation, groups):
     Over the padding a product counts as weight * 0, which is NaN where the weight is infinite.
     """
     geometry = _three_axes(fine.shape[2:], stride, padding, dilation)
-    x, w, y = (_volume(array) for array in (fine, weight, coarse))
-    gather_direct(x, w, _or_none(bias, weight), y, *geometry, groups)
+    arrays = _volume(fine), _volume(weight), _or_none(bias, weight), _volume(coarse)
+    if not gather_tiled(*arrays, *geometry, groups):
+        gather_direct(*arrays, *geometry, groups)
 
 
 def spread(coarse, weight, bias, fine, stride, padding, dilation, groups):
@@ -39,15 +48,17 @@ def spread(coarse, weight, bias, fine, stride, padding, dilation, groups):
     What falls into the padding is dropped, also where the weight is infinite.
     """
     geometry = _three_axes(fine.shape[2:], stride, padding, dilation)
-    x, w, y = (_volume(array) for array in (coarse, weight, fine))
-    spread_direct(x, w, _or_none(bias, weight), y, *geometry, groups)
+    arrays = _volume(coarse), _volume(weight), _or_none(bias, weight), _volume(fine)
+    if not spread_tiled(*arrays, *geometry, groups):
+        spread_direct(*arrays, *geometry, groups)
 
 
 def relate(coarse, fine, grad_weight, stride, padding, dilation, groups):
     """Write into `grad_weight` for each tap the sum of the products of the places that it ties together."""
     geometry = _three_axes(fine.shape[2:], stride, padding, dilation)
-    a, b, w = (_volume(array) for array in (coarse, fine, grad_weight))
-    relate_direct(a, b, w, *geometry, groups)
+    arrays = _volume(coarse), _volume(fine), _volume(grad_weight)
+    if not relate_tiled(*arrays, *geometry, groups):
+        relate_direct(*arrays, *geometry, groups)
 
 
 def sum_channels(grad_y, grad_bias):

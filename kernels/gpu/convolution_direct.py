@@ -176,7 +176,7 @@ def relate_direct(coarse, fine, grad_weight, stride, padding, dilation, groups):
     Parameters as in `gather_direct`, whose `x` is the fine and whose `y` the coarse array.
     """
     places = coarse.size // coarse.shape[1]
-    parts = parts_of(places, _LONGEST_SUM * THREADS, grad_weight.size)
+    parts = parts_of(places, _LONGEST_SUM * THREADS, grad_weight.size, _BLOCKS)
     partial = empty((parts, *grad_weight.shape), grad_weight.dtype) if parts > 1 else grad_weight[None]
     blocks = grad_weight.size, parts
     _relate[blocks, THREADS](coarse, fine, partial, stride, padding, dilation, groups)
@@ -186,21 +186,21 @@ def relate_direct(coarse, fine, grad_weight, stride, padding, dilation, groups):
 
 def sum_channels_direct(planes, sums):
     """Write into `sums` (C,) the sum of each channel of `planes` (N, C, places)."""
-    parts = parts_of(planes.size // max(sums.size, 1), _LONGEST_SUM * THREADS, sums.size)
+    parts = parts_of(planes.size // max(sums.size, 1), _LONGEST_SUM * THREADS, sums.size, _BLOCKS)
     partial = empty((parts, sums.size), sums.dtype) if parts > 1 else sums[None]
     _sum_channel[(sums.size, parts), THREADS](planes, partial)
     if parts > 1:
         add_up(partial, sums)
 
 
-def parts_of(places, longest, results):
+def parts_of(places, longest, results, blocks):
     """Into how many parts sums of so many places are cut: a number of the shape, never of the GPU.
 
-    As many as keep each at `longest` places, and more where there are too few results to keep a GPU busy, as long as
-    there are some places for each thread.
+    As many as keep each at `longest` places, and more where there are too few results to make up so many `blocks`, as
+    long as there are some places for each thread of a block.
     """
     for_rounding = -(-places // longest)
-    for_speed = min(-(-_BLOCKS // max(results, 1)), places // (THREADS * 8))
+    for_speed = min(-(-blocks // max(results, 1)), places // (THREADS * 4))
     return max(1, min(max(for_rounding, for_speed), 65535))
 
 

@@ -18,7 +18,7 @@ import warnings
 import numpy as np
 from numba import cuda
 
-from kernels.gpu import streams
+from kernels.gpu import loops, streams
 from kernels.gpu.array import DeviceArray
 from kernels.gpu.target import SIMULATED
 
@@ -133,6 +133,9 @@ def _simulate(launched, blocks, threads, arguments):
         warnings.simplefilter("ignore", RuntimeWarning)
         simulation.run(launched.function, blocks, threads, passed)
 
+
+if not SIMULATED:
+    loops.lower_ranges_plainly()
 
 #: What carries a launch out. ``ptx.py`` puts in its place what compiles and does not run.
 engine = _simulate if SIMULATED else _run

@@ -24,7 +24,7 @@ from numba import cuda
 
 from kernels.gpu.launch import blocks_for, kernel
 from kernels.gpu.matmul_blocked import LARGE, LARGE_DOUBLE, MEDIUM, runs_along_k
-from kernels.gpu.memory import empty
+from kernels.gpu.memory import empty, on_device
 from kernels.gpu.target import SIMULATED
 
 __all__ = ["TILE", "matmul"]
@@ -99,7 +99,7 @@ def _matmul_tiled(a, b, bias, bias_of_columns, y, accumulate, parts, K_part, a_b
 
 @kernel
 def _add_parts(y_parts, bias, bias_of_columns, y, accumulate):
-    """y[b] = sum over p of y_parts[b, p]: a block for _ELEMENTS elements, in which thread l adds parts l, l + _LANES …"""
+    """y[b] = sum over p of y_parts[b, p]: a block for _ELEMENTS elements, in which lane l adds parts l, l + _LANES"""
     lane, place = cuda.threadIdx.y, cuda.threadIdx.x
     sums = cuda.shared.array((_LANES, _ELEMENTS), y.dtype)
     element, (_, M, N) = cuda.blockIdx.x * _ELEMENTS + place, y.shape
@@ -146,6 +146,9 @@ def matmul(a, b, y=None, *, bias=None, accumulate=False):
     Every element is summed in an order that depends on the shapes and strides only: results repeat bit for bit.
     0 * inf is NaN, so a K that TILE does not divide is not padded by reading on: beyond the edge both factors are 0.
     """
+    for array in (a, b, y, bias):
+        if array is not None:
+            on_device(array)
     if y is None:
         batches = [x.shape[0] for x in (a, b) if x.ndim == 3]
         batch = batches[-1:] if batches[:1] == [1] else batches[:1]
@@ -180,7 +183,8 @@ def _plan(B, M, N, K, dtype):
     for chosen in (LARGE_DOUBLE if dtype == np.float64 else LARGE, MEDIUM):
         blocks = B * blocks_for(M, chosen.rows) * blocks_for(N, chosen.columns)
         longest = max(K // _SHORTEST_PART, 1)
-        if 4 * M >= 3 * chosen.rows and 4 * N >= 3 * chosen.columns and blocks * longest >= _BUSY_BLOCKED and K:
+        fits = min(M / chosen.rows, N / chosen.columns) >= 0.75
+        if fits and K and blocks * longest >= _BUSY_BLOCKED:
             return (chosen.launch, *_parts(K, blocks, _BUSY_BLOCKED))
     return (_launch_tiled, *_parts(K, B * blocks_for(M, TILE) * blocks_for(N, TILE), _BUSY_TILED))
 

@@ -69,12 +69,13 @@ def blocked(B_m, B_n, B_k, T_m, T_n, together=4):
     """Build the kernel for tiles of B_m by B_n, slices of B_k, and T_m by T_n elements for each thread.
 
     A thread's elements lie `together` side by side, for one instruction reads four float32 from shared memory; these
-    groups lie apart. All sizes are powers of two, and a block has at least as many threads as its tile has lines. Where an index is a remainder it is written as a mask: from ``% X``
-    the compiler could not tell that it is not negative, and would test that for each read.
+    groups lie apart. All sizes are powers of two, and a block has at least as many threads as its tile has
+    lines. Where an index is a remainder it is written as a mask: from ``% X`` the compiler could not tell that it is
+    not negative, and would test that for each read.
     """
     X, Y, S = B_n // T_n, B_m // T_m, together
     THREADS = X * Y
-    assert THREADS >= max(B_m, B_n, B_k) and T_m % S == T_n % S == 0, "sizes do not fit"
+    assert max(B_m, B_n, B_k) <= THREADS and T_m % S == T_n % S == 0, "sizes do not fit"
     A_SHARE, B_SHARE = B_m * B_k // THREADS, B_n * B_k // THREADS
     # four more in each row, so that what a warp writes down a column goes to different banks
     A_TILE, B_TILE, SUMS = (B_k, B_m + 4), (B_k, B_n + 4), (T_m, T_n)

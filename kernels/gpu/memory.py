@@ -21,7 +21,7 @@ from kernels.gpu import streams
 from kernels.gpu.array import DeviceArray
 from kernels.gpu.target import memory_is_host, require
 
-__all__ = ["Usage", "empty", "empty_cache", "readable", "usage", "zeros"]
+__all__ = ["Usage", "empty", "empty_cache", "on_device", "readable", "usage", "zeros"]
 
 _SMALLEST = 256  # bytes; alignment that CUDA guarantees
 
@@ -43,7 +43,7 @@ class _Pool:
 
     def take(self, nbytes):
         require()
-        size, stream = _rounded(nbytes), streams.current_handle()
+        size, stream = _rounded(nbytes), (streams.current_handle(), memory_is_host())
         with self.lock:
             found = self.free[stream, size].pop() if self.free[stream, size] else None
             if found is None:
@@ -138,8 +138,8 @@ def zeros(shape, dtype):
     return array
 
 
-def readable(array):
-    """The array as kernels take it: on the device and C-contiguous; copies only where it must.
+def on_device(array):
+    """The array itself, any strides.
 
     Raises
     ------
@@ -151,4 +151,12 @@ def readable(array):
             f"a CUDA kernel expects an array on the device, got {type(array).__name__}; "
             f'copy it there with kernels.gpu.transfer.to_device(array), a tensor with .to("cuda")'
         )
-    return array if array.is_contiguous else array.copy()
+    return array
+
+
+def readable(array):
+    """The array as kernels take it: on the device and C-contiguous; copies only where it must.
+
+    Raises as `on_device`.
+    """
+    return array if on_device(array).is_contiguous else array.copy()

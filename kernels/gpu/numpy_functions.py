@@ -29,10 +29,10 @@ A function that dispatches and is in neither list raises TypeError with its name
 
 import numpy as np
 
-from kernels.gpu import positions, statistics
+from kernels.gpu import choosing, indexing, joining, ordering, positions, products, selecting, statistics
 from kernels.gpu.array import DeviceArray
 from kernels.gpu.geometry import broadcast, overlap
-from kernels.gpu.memory import empty, zeros
+from kernels.gpu.memory import empty
 
 __all__ = ["FUNCTIONS", "call"]
 
@@ -178,5 +178,12 @@ FUNCTIONS = {
     np.transpose: _geometric(np.transpose), np.swapaxes: _geometric(np.swapaxes), np.moveaxis: _geometric(np.moveaxis),
     np.squeeze: _geometric(np.squeeze), np.expand_dims: _geometric(np.expand_dims), np.flip: _geometric(np.flip),
     np.rot90: _geometric(np.rot90), np.atleast_1d: _geometric(np.atleast_1d), np.atleast_2d: _geometric(np.atleast_2d),
+    np.take: indexing.take, np.take_along_axis: indexing.take_along_axis,
+    np.put_along_axis: indexing.put_along_axis, np.repeat: indexing.repeat, np.argsort: ordering.argsort,
+    np.sort: ordering.sort, np.unique: ordering.unique,
+    np.concatenate: joining.concatenate, np.stack: joining.stack, np.split: joining.split, np.tile: joining.tile,
+    np.roll: joining.roll, np.pad: joining.pad, np.dot: products.dot, np.einsum: products.einsum,
+    np.diagonal: _geometric(np.diagonal),
+    np.where: choosing.where, np.tril: choosing.tril, np.triu: choosing.triu, np.nonzero: selecting.nonzero,
     np.real: lambda val: val,
 }  # fmt: skip

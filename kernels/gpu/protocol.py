@@ -72,6 +72,24 @@ class NumpyProtocol(NDArrayOperatorsMixin):
         """``x.ctypes.data`` is the address on the device."""
         return _Address(self.pointer)
 
+    # -- to other libraries, without a copy --------------------------------------------------------------------------
+
+    def __dlpack__(self, **options):
+        from kernels.gpu import exchange
+
+        return exchange.dlpack(self, **options)
+
+    def __dlpack_device__(self):
+        from kernels.gpu import exchange
+
+        return exchange.dlpack_device(self)
+
+    @property
+    def __cuda_array_interface__(self):
+        from kernels.gpu import exchange
+
+        return exchange.interface(self)
+
     # -- copies ------------------------------------------------------------------------------------------------------
 
     def copy(self, order="C"):
@@ -115,12 +133,12 @@ class NumpyProtocol(NDArrayOperatorsMixin):
 
         indexing.set(self, index, value)
 
-    # -- operators where NumPy's arrays do not just call the ufunc ------------------------------------------------------
+    # -- operators where NumPy's arrays do not just call the ufunc ----------------------------------------------------
 
     def __pow__(self, exponent):
-        if isinstance(exponent, (int, float)) and exponent == 2 and self.dtype.kind == "f":
+        if type(exponent) in (int, float) and exponent == 2:
             return np.square(self)
-        if isinstance(exponent, float) and exponent == 0.5 and self.dtype.kind == "f":
+        if type(exponent) is float and exponent == 0.5 and self.dtype.kind == "f":
             return np.sqrt(self)
         if isinstance(exponent, int) and exponent < 0 and self.dtype.kind in "iu":
             raise ValueError("Integers to negative integer powers are not allowed.")

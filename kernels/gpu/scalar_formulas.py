@@ -1,4 +1,4 @@
-"""What NumPy's ufuncs compute for one element, as kernels compute it: by the ufunc's name, and the kind of its operands.
+"""What NumPy's ufuncs compute for one element, as kernels compute it: by the ufunc's name and its operands' kind.
 
 ``b`` stands for bool, ``i`` for integers with a sign, ``u`` for those without, ``f`` for floats. Arithmetic on whole
 numbers may be of 64 bits inside: what does not fit is cut off when the result is stored, as NumPy's is.
@@ -45,11 +45,6 @@ def _square(x):
 @formula
 def _reciprocal(x):
     return type(x)(1) / x
-
-
-@formula
-def _reciprocal_integer(x):
-    return _floor_divide_integer(type(x)(1), x)
 
 
 @formula
@@ -110,7 +105,7 @@ def _fmod_integer(x, y):
     if y == zero:
         return zero
     rest = type(x)(x - type(x)(x // y) * y)
-    return type(x)(rest - y) if rest != zero and x < zero != y < zero else rest
+    return type(x)(rest - y) if rest != zero and (x < zero) != (y < zero) else rest
 
 
 @formula
@@ -287,7 +282,7 @@ FORMULAS = {
     "absolute": {"b": _same, "u": _same, "i": _absolute, "f": _absolute},
     "sign": {"i": _sign_integer, "u": _sign_integer, "f": _sign_float},
     "square": dict.fromkeys("iuf", _square), "exp2": _float_only(_exp2),
-    "reciprocal": {"f": _reciprocal, "i": _reciprocal_integer, "u": _reciprocal_integer},
+    "reciprocal": _float_only(_reciprocal),
     "rint": _float_only(_rint), "conjugate": dict.fromkeys("iuf", _same),
     "add": {"b": _logical_or, **dict.fromkeys("iuf", _add)}, "subtract": dict.fromkeys("iuf", _subtract),
     "multiply": {"b": _logical_and, **dict.fromkeys("iuf", _multiply)}, "divide": _float_only(_divide),

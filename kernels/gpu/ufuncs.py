@@ -56,7 +56,7 @@ def apply(ufunc, *inputs, out=None, dtype=None, casting="same_kind"):
     values = [operand(value, name) for value in inputs]
     if ufunc.nout != 1 or len(values) > 2:
         raise TypeError(f"numpy.{name} is not supported on the device")
-    kinds = tuple(type(value) if isinstance(value, _NUMBERS) else value.dtype for value in values)
+    kinds = tuple(type(value) if type(value) in _NUMBERS else value.dtype for value in values)
     *loop, result = _resolved(
         ufunc, kinds, None if out is None else out.dtype, None if dtype is None else np.dtype(dtype), casting
     )
@@ -84,8 +84,10 @@ def operand(value, name):
     TypeError
         For anything else.
     """
-    if isinstance(value, (DeviceArray, np.generic, *_NUMBERS)):
+    if isinstance(value, (DeviceArray, np.generic)) or type(value) in _NUMBERS:
         return value
+    if isinstance(value, (int, float)):
+        return int(value) if isinstance(value, int) else float(value)
     if isinstance(value, np.ndarray) and value.ndim == 0:
         return value[()]
     if isinstance(value, np.ndarray):

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from mediml import random
+from mediml import arrays, random
 from mediml.random import Generator
 from mediml.random import generator as random_source
 from mediml.tensor import Tensor
@@ -26,7 +26,7 @@ __all__ = [
 
 def _write(tensor: Tensor, values: Any) -> Tensor:
     """Put values into a tensor behind the tape's back, as an initialisation does."""
-    tensor._array[...] = values
+    tensor._array[...] = arrays.moved(values, tensor.device) if isinstance(values, np.ndarray) else values
     tensor._bump_version()
     return tensor
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mediml.device import common_device
+from mediml.device import Device, common_device
 from mediml.dtypes import default_float, result_type
 from mediml.tensor import Tensor, from_array
 
@@ -37,13 +37,20 @@ def operands(name: str, *values: Any, to_float: bool = False) -> tuple[Tensor, .
     for value in values:
         tensor = value if isinstance(value, Tensor) else from_array(np.asarray(value, dtype), device)
         tensor = tensor if tensor.dtype == dtype else tensor.to(dtype)
-        result.append(tensor if tensor.device == device else tensor.to(device))
+        result.append(tensor if tensor.device == device else _brought(tensor, device))
     try:
         np.broadcast_shapes(*(tensor._array.shape for tensor in result))
     except ValueError:
         shapes = " and ".join(str(tuple(tensor.shape)) for tensor in result)
         raise ValueError(f"{name}: shapes {shapes} cannot be broadcast together; sizes must be equal or 1") from None
     return tuple(result)
+
+
+def _brought(tensor: Tensor, device: Device) -> Tensor:
+    """A tensor without dimensions for work on another device; a kernel takes a number, which needs no copy there."""
+    if tensor.requires_grad or tensor.is_cuda:
+        return tensor.to(device)
+    return from_array(tensor._array.copy(), device)
 
 
 def as_float(tensor: Tensor) -> Tensor:

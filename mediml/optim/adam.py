@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from mediml.device import backend
+from mediml.device import CPU, backend
 from mediml.dtypes import default_float
+from mediml.ops.creation import zeros_like
 from mediml.optim.optimizer import Optimizer, check_not_negative, refuse_differentiable
 from mediml.tensor import Tensor, from_array
 
@@ -88,9 +89,10 @@ class Adam(Optimizer):
         kernels = backend("optim", param=param, grad=grad)
         state = self.state[param]
         if not state:
-            state["step"] = from_array(np.zeros((), default_float()), param.device)
+            # on the CPU, as in torch: the step decides numbers that the kernel is called with
+            state["step"] = from_array(np.zeros((), default_float()), CPU if param.is_cuda else param.device)
             names = ("exp_avg", "exp_avg_sq") + (("max_exp_avg_sq",) if group["amsgrad"] else ())
-            state.update({name: from_array(np.zeros(param.shape, param.dtype), param.device) for name in names})
+            state.update({name: zeros_like(param) for name in names})
         largest = state["max_exp_avg_sq"]._array if group["amsgrad"] else None
         kernels.adam_update(
             param._array,

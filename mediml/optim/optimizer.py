@@ -212,7 +212,8 @@ def _name_params(group: dict[str, Any]) -> None:
 def _restored(name: str, value: Any, param: Tensor) -> Any:
     """A copy of a saved value: arrays and tensors (torch's too) as tensors of the parameter's dtype and device."""
     if isinstance(value, (Tensor, np.ndarray)) or hasattr(value, "__dlpack__"):
-        array = value._array if isinstance(value, Tensor) else np.asarray(value)
-        dtype = array.dtype if name == "step" else param.dtype
-        return as_tensor(np.array(array, dtype), device=param.device)
+        tensor = as_tensor(value).detach()
+        if name == "step":  # a number that the CPU reads at every step
+            return tensor.to(device="cpu" if param.is_cuda else param.device, copy=True)
+        return tensor.to(dtype=param.dtype, device=param.device, copy=True)
     return copy.deepcopy(value)

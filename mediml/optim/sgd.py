@@ -3,8 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-
+from mediml import arrays
 from mediml.device import backend
 from mediml.optim.optimizer import Optimizer, check_not_negative, refuse_differentiable
 from mediml.tensor import Tensor, from_array
@@ -86,7 +85,7 @@ class SGD(Optimizer):
             buffer = self.state[param].get("momentum_buffer")
             is_first = buffer is None
             if buffer is None:
-                buffer = from_array(np.empty_like(param._array), param.device)
+                buffer = from_array(arrays.empty(param.shape, param.dtype, param.device), param.device)
         numbers = (float(group[name]) for name in ("lr", "momentum", "dampening", "weight_decay"))
         kernels.sgd_update(
             param._array,

@@ -48,14 +48,14 @@ def answer_of_mediml(case: Case, device: str, dtype: str) -> Answer:
             allow_unused=True,
         )
         gradients = {
-            key: np.zeros_like(drawn[key]) if gradient is None else gradient.numpy()
+            key: np.zeros_like(drawn[key]) if gradient is None else gradient.numpy(force=True)
             for key, gradient in zip(case.differentiated, found)
         }
     for key, array in drawn.items():
-        if key not in case.updated and not np.array_equal(tensors[key].detach().numpy(), array, equal_nan=True):
+        if key not in case.updated and not np.array_equal(tensors[key].numpy(force=True), array, equal_nan=True):
             raise AssertionError(f"{case.op} changed its argument {key!r}")
     outputs += tuple(tensors[key] for key in case.updated)
-    return Answer(tuple(output.detach().numpy() for output in outputs), gradients)
+    return Answer(tuple(output.numpy(force=True) for output in outputs), gradients)
 
 
 def answer_of_torch(case: Case) -> Answer:

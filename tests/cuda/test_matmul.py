@@ -78,12 +78,15 @@ def test_infinity_beyond_the_end_of_k_is_not_read(name):
     """What fills a slice must be 0 in both factors: 0 * inf is NaN."""
     draw = Draw(4, "float64")
     a, b = draw(1, 3, 5), draw(1, 5, 3)
-    a[0, :, 4] = b[0, 4] = np.inf
+    a[0, :, 3] = b[0, 3] = np.inf
     y = empty((1, 3, 3), "float64")
-    KERNELS[name](to_device(a)[:, :, :4], to_device(b)[:, :4], None, True, y, False, 1, 4)
-    close(y, a[:, :, :4] @ b[:, :4])
+    KERNELS[name](to_device(a)[:, :, :3], to_device(b)[:, :3], None, True, y, False, 1, 3)
+    close(y, a[:, :, :3] @ b[:, :3])
     KERNELS[name](to_device(a), to_device(b), None, True, y, False, 1, 5)
     assert np.isinf(y.get()).all()
+    y = empty((2, 3, 3), "float64")  # parts of 3 and 2, infinity in the second
+    KERNELS[name](to_device(a), to_device(b), None, True, y, False, 2, 3)
+    close(y[0], a[0, :, :3] @ b[0, :3])
 
 
 def test_a_long_k_is_cut_into_parts():

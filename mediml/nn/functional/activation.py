@@ -11,7 +11,7 @@ from mediml.autograd import is_grad_enabled, record
 from mediml.device import backend
 from mediml.dtypes import dtype_name
 from mediml.ops.broadcasting import as_float
-from mediml.random import generator
+from mediml.random import uniform_array
 from mediml.tensor import Tensor, from_array
 
 __all__ = [
@@ -57,7 +57,7 @@ def rrelu(
     if not training:
         return leaky_relu(input, (lower + upper) / 2, inplace)
     _require_float("rrelu", input)
-    drawn = generator().uniform(lower, upper, input.shape).astype(input.dtype)
+    drawn = (lower + (upper - lower) * uniform_array(input.shape, np.float64, input.device)).astype(input.dtype)
     slopes = np.where(input._array <= 0, drawn, input.dtype.type(1))
     result = (input.clone() if inplace else input) * from_array(slopes, input.device)
     return input._overwrite(result) if inplace else result

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mediml import arrays
 from mediml.autograd import record
 from mediml.device import backend, given
 from mediml.nn.functional.norm import array_of, by_channel, by_groups, shaped
@@ -130,7 +131,7 @@ def instance_norm(
     N, C, L = x.shape  # noqa: N806 - the symbols of the formula
     if running_mean is not None and running_var is not None and L and C:
         for running, of_samples in ((running_mean, mean), (running_var, var * (L / (L - 1)))):
-            _update(running, of_samples.mean(axis=0) if N else np.full(C, np.nan), momentum)
+            _update(running, of_samples.mean(axis=0) if N else arrays.full(C, np.nan, np.float64, x), momentum)
     return result
 
 

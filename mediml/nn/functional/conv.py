@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
+from mediml import arrays
 from mediml.autograd import record
 from mediml.device import backend, given
 from mediml.nn.arguments import MOST, Sizes, sizes
@@ -210,4 +209,6 @@ def _pad_integers(x: Any, pairs: tuple[tuple[int, int], ...], mode: str, value: 
     shape = tuple(size + before + after for size, (before, after) in zip(x.shape, pairs))
     if min(shape, default=0) < 0:
         raise ValueError(f"pad: {pairs} take away more than there is in shape {x.shape}")
-    return np.pad(x[inside], [(max(b, 0), max(a, 0)) for b, a in pairs], constant_values=value or 0)
+    y = arrays.full(shape, value or 0, x.dtype, x)
+    y[tuple(slice(max(b, 0), size - max(a, 0)) for size, (b, a) in zip(shape, pairs))] = x[inside]
+    return y

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from mediml import arrays
 from mediml.autograd import record
 from mediml.dtypes import result_type
 from mediml.ops.broadcasting import operands
@@ -72,20 +73,22 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     TypeError
         If `tensor` is not int64.
     ValueError
-        If an index is negative or not below `num_classes`, or `num_classes` cannot be told from an empty tensor.
+        If an index is negative or not below `num_classes` (on the CPU), or `num_classes` cannot be told from an empty
+        tensor.
     """
     if tensor.dtype != np.int64:
         raise TypeError(f"one_hot: expected an index tensor of dtype int64, got {tensor.dtype}; use .long()")
     indices = tensor._array
     if not indices.size and num_classes <= 0:
         raise ValueError("one_hot: cannot tell the number of classes from an empty tensor; pass num_classes")
-    if indices.size and indices.min() < 0:
+    looks = not tensor.is_cuda  # a look at a GPU's numbers would copy them
+    if looks and indices.size and indices.min() < 0:
         raise ValueError(f"one_hot: class values must be non-negative, got {indices.min()}")
     if num_classes == -1:
         num_classes = int(indices.max()) + 1
-    if indices.size and indices.max() >= num_classes:
+    if looks and indices.size and indices.max() >= num_classes:
         raise ValueError(f"one_hot: class values must be smaller than num_classes {num_classes}, got {indices.max()}")
-    return from_array((indices[..., None] == np.arange(num_classes)).astype(np.int64), tensor.device)
+    return from_array((indices[..., None] == arrays.arange(num_classes, indices)).astype(np.int64), tensor.device)
 
 
 def at_least(input: Tensor, least: float) -> Tensor:

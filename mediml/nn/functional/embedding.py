@@ -2,8 +2,7 @@
 
 from typing import Any
 
-import numpy as np
-
+from mediml import arrays
 from mediml.autograd import record
 from mediml.device import backend
 from mediml.tensor import Tensor
@@ -65,7 +64,9 @@ def embedding(
     rows = table.shape[0]
 
     def backward(grad_y: Any) -> tuple[None, Any]:
-        return None, kernels.embedding_backward_weight(np.asarray(grad_y), index, rows, row, bool(scale_grad_by_freq))
+        return None, kernels.embedding_backward_weight(
+            arrays.asarray(grad_y), index, rows, row, bool(scale_grad_by_freq)
+        )
 
     return record("embedding", y, (input, weight), backward, (input,))
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mediml import arrays
 from mediml.autograd import record
 from mediml.device import backend
 from mediml.nn.functional.reduction import reduction_name
@@ -114,7 +115,7 @@ def _error_loss(op: str, input: Tensor, target: Tensor, reduction: str, *paramet
     y = getattr(kernels, f"{op}_forward")(x, t, *parameters, reduction)
 
     def backward(grad_y: Any) -> tuple[Any, Any]:
-        grad_x = getattr(kernels, f"{op}_backward_x")(np.asarray(grad_y), x, t, *parameters, reduction)
+        grad_x = getattr(kernels, f"{op}_backward_x")(arrays.asarray(grad_y), x, t, *parameters, reduction)
         return grad_x, -grad_x if target.requires_grad else None
 
     return record(op, y, (input, target), backward, (input, target))

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-import numpy as np
-
+from mediml import arrays
 from mediml.autograd import record
 from mediml.device import backend
 from mediml.tensor import Tensor
@@ -51,7 +50,7 @@ def discriminator_loss(
     y = kernels.discriminator_loss_forward(real, fake, objective, reduction)
 
     def backward(*grads: Any) -> tuple[Any, Any]:  # one for the loss, or one for each of the two
-        of_real, of_fake = np.asarray(grads[0]), np.asarray(grads[-1])
+        of_real, of_fake = arrays.asarray(grads[0]), arrays.asarray(grads[-1])
         options = (objective, reduction)
         return (
             kernels.discriminator_loss_backward_real(of_real, real, *options) if real_scores.requires_grad else None,
@@ -88,6 +87,6 @@ def generator_loss(fake_scores: Tensor, objective: str = "non-saturating", reduc
     y = kernels.generator_loss_forward(fake, objective, reduction)
 
     def backward(grad_y: Any) -> tuple[Any]:
-        return (kernels.generator_loss_backward_fake(np.asarray(grad_y), fake, objective, reduction),)
+        return (kernels.generator_loss_backward_fake(arrays.asarray(grad_y), fake, objective, reduction),)
 
     return record("generator_loss", y, (fake_scores,), backward, (fake_scores,))

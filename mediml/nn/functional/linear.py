@@ -128,7 +128,7 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     kernels = backend("linear", input=input, other=other)
     _check_operands(input, other)
     if not input.is_floating_point():
-        return record("matmul", np.asarray(input._array @ other._array), (input, other), lambda grad_y: (None, None))
+        return record("matmul", input._array @ other._array, (input, other), lambda grad_y: (None, None))
     a = input._array[None] if input.ndim == 1 else input._array
     b = other._array[:, None] if other.ndim == 1 else other._array
     stack = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])

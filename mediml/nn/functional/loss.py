@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mediml import arrays
 from mediml.autograd import record
 from mediml.device import backend, given
 from mediml.dtypes import promote_types
@@ -73,7 +74,7 @@ def cross_entropy(
     y, *saved = kernels.cross_entropy_forward(x, t, w, *options)
 
     def backward(grad_y: Any) -> tuple[Any, None, None]:
-        grad = np.asarray(grad_y).reshape(y.shape)
+        grad = arrays.asarray(grad_y).reshape(y.shape)
         return kernels.cross_entropy_backward_x(grad, x, t, w, *options, *saved).reshape(input.shape), None, None
 
     output = y.reshape(shape) if reduction == "none" else y
@@ -105,7 +106,7 @@ def _soft_cross_entropy(
     y, log_sum_exp = kernels.soft_cross_entropy_forward(x, p, w, label_smoothing, reduction)
 
     def backward(grad_y: Any) -> tuple[Any, Any, None]:
-        grad, options = np.asarray(grad_y).reshape(y.shape), (w, label_smoothing, reduction, log_sum_exp)
+        grad, options = arrays.asarray(grad_y).reshape(y.shape), (w, label_smoothing, reduction, log_sum_exp)
         grad_x = grad_p = None
         if input.requires_grad:
             grad_x = kernels.soft_cross_entropy_backward_x(grad, x, p, *options).reshape(input.shape)
@@ -137,7 +138,7 @@ def nll_loss(
     y, weight_sum = kernels.nll_loss_forward(x, t, w, ignore_index, reduction)
 
     def backward(grad_y: Any) -> tuple[Any, None, None]:
-        grad = np.asarray(grad_y).reshape(y.shape)
+        grad = arrays.asarray(grad_y).reshape(y.shape)
         grad_x = kernels.nll_loss_backward_x(grad, x, t, w, ignore_index, reduction, weight_sum)
         return grad_x.reshape(input.shape), None, None
 
@@ -182,7 +183,7 @@ def binary_cross_entropy(
     y = kernels.binary_cross_entropy_forward(x, t, w, reduction)
 
     def backward(grad_y: Any) -> tuple[Any, Any, None]:
-        options = (np.asarray(grad_y), x, t, w, reduction)
+        options = (arrays.asarray(grad_y), x, t, w, reduction)
         grad_x = kernels.binary_cross_entropy_backward_x(*options) if input.requires_grad else None
         grad_t = kernels.binary_cross_entropy_backward_target(*options) if target.requires_grad else None
         return grad_x, grad_t, None
@@ -234,7 +235,7 @@ def binary_cross_entropy_with_logits(
     y = kernels.binary_cross_entropy_with_logits_forward(x, t, w, p, reduction)
 
     def backward(grad_y: Any) -> tuple[Any, Any, None, None]:
-        options = (np.asarray(grad_y), x, t, w, p, reduction)
+        options = (arrays.asarray(grad_y), x, t, w, p, reduction)
         grad_x = kernels.binary_cross_entropy_with_logits_backward_x(*options) if input.requires_grad else None
         grad_t = kernels.binary_cross_entropy_with_logits_backward_target(*options) if target.requires_grad else None
         return grad_x, grad_t, None, None

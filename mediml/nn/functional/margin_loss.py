@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mediml import arrays
 from mediml.nn.functional.activation import logsigmoid
 from mediml.nn.functional.distance import pairwise_distance
 from mediml.nn.functional.reduction import reduced, reduction_name
@@ -167,7 +168,7 @@ def multi_margin_loss(
     labels = _labels("multi_margin_loss", classes, 0, x.shape[1])
     if weight is not None and weight.shape != (x.shape[1],):
         raise ValueError(f"multi_margin_loss: weight expects the shape ({x.shape[1]},), got {tuple(weight.shape)}")
-    own = from_array(labels[:, None] == np.arange(x.shape[1]))
+    own = from_array(labels[:, None] == arrays.arange(x.shape[1], labels), x.device)
     excess = _positive(margin - x.gather(1, classes.unsqueeze(1)) + x).masked_fill(own, 0)
     loss = (excess if p == 1 else excess * excess).sum(1) / x.shape[1]
     loss = loss if weight is None else loss * weight.detach()[classes]
@@ -197,9 +198,9 @@ def multilabel_margin_loss(
     labels = _labels("multilabel_margin_loss", target, -1, C).reshape(-1, C)
     listed = np.cumprod(labels >= 0, axis=1).astype(bool)
     labels = np.where(listed, labels, 0)
-    right = ((labels[:, :, None] == np.arange(C)) & listed[:, :, None]).any(axis=1)
+    right = ((labels[:, :, None] == arrays.arange(C, labels)) & listed[:, :, None]).any(axis=1)
     pairs = 1 - x.gather(1, from_array(labels, x.device)).unsqueeze(2) + x.unsqueeze(1)
-    counted = from_array(listed[:, :, None] & ~right[:, None, :])
+    counted = from_array(listed[:, :, None] & ~right[:, None, :], x.device)
     loss = where(counted, _positive(pairs), 0.0).sum((1, 2)) / C
     return reduced(loss.reshape(input.shape[:-1]), reduction)
 
@@ -254,7 +255,7 @@ def _labels(op: str, target: Tensor, least: int, count: int) -> Any:
     labels = target._array
     if labels.dtype != np.int64:
         raise TypeError(f"{op}: target expects int64, got {labels.dtype}; use .long()")
-    if labels.size and (labels.min() < least or labels.max() >= count):
+    if not target.is_cuda and labels.size and (labels.min() < least or labels.max() >= count):
         raise ValueError(
             f"{op}: target expects classes from {least} to {count - 1}, got {labels.min()} to {labels.max()}"
         )

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kernels.memory import FLOATS
+from mediml import arrays
 from mediml.autograd import record
-from mediml.device import backend
-from mediml.random import generator
+from mediml.device import Device, backend
+from mediml.random import uniform_array
 from mediml.tensor import Tensor
 
 __all__ = ["checked_batch_sizes", "network", "step"]
@@ -30,12 +31,12 @@ def network(
     kernels, directions = backend("rnn", input=input), 2 if bidirectional else 1
     batch = _Batch(op, input, batch_sizes, batch_first)
     names = _check(op, batch, hx, params, input, has_biases, num_layers, directions)
-    drop = _Drop(backend("dropout", input=input), float(dropout) if train and num_layers > 1 else 0.0)
+    drop = _Drop(backend("dropout", input=input), float(dropout) if train and num_layers > 1 else 0.0, input.device)
     if not 0 <= drop.p <= 1:
         raise ValueError(f"{op}: dropout expects a probability from 0 to 1, got {dropout}")
-    states, arrays = [state._array for state in hx], [tensor._array for tensor in params]
+    states, weights = [state._array for state in hx], [tensor._array for tensor in params]
     x = batch.padded(input._array)
-    y, lasts, layers = _forward(op, kernels, x, states, arrays, names, directions, batch.lengths, drop)
+    y, lasts, layers = _forward(op, kernels, x, states, weights, names, directions, batch.lengths, drop)
 
     def backward(grad_y: Array, *grad_lasts: Array) -> tuple[Array | None, ...]:
         grad_y = batch.padded(grad_y)
@@ -54,7 +55,7 @@ def _check_floats(op: str, label: str, tensor: Tensor) -> None:
 
 def checked_batch_sizes(op: str, batch_sizes: Tensor, rows: int) -> Any:
     """The array of `batch_sizes`; refused unless they do not grow and add up to `rows`."""
-    sizes = batch_sizes._array
+    sizes = arrays.to_host(batch_sizes._array)
     if sizes.ndim != 1 or sizes.dtype != np.int64 or sizes.size == 0:
         raise ValueError(f"{op}: batch_sizes expects one axis of int64, not empty, got {sizes.shape} of {sizes.dtype}")
     if sizes.min() < 0 or (np.diff(sizes) > 0).any() or sizes.sum() != rows:
@@ -87,22 +88,28 @@ class _Batch:
     def _read(self, op: str, data: Tensor, batch_sizes: Tensor) -> None:
         sizes = checked_batch_sizes(op, batch_sizes, data.shape[0])
         self.T, self.N = len(sizes), int(sizes[0])
-        self.inside = np.arange(self.N) < sizes[:, None]
-        self.lengths = self.inside.sum(0)
+        inside = np.arange(self.N) < sizes[:, None]
+        # on a GPU: which rows of (T * N, F) they are, copied there once
+        self.inside = arrays.moved(np.flatnonzero(inside), data.device) if data.is_cuda else inside
+        self.lengths = arrays.moved(inside.sum(0), data.device)
 
     def padded(self, array: Array) -> Array:
         """(T, N, F), 0 beyond a sequence's length."""
         if self.inside is None:
             return array.swapaxes(0, 1) if self.batch_first else array
-        padded = np.zeros((self.T, self.N, array.shape[1]), array.dtype)
-        padded[self.inside] = array
+        padded = arrays.zeros((self.T, self.N, array.shape[1]), array.dtype, array)
+        self._rows(padded)[self.inside] = array
         return padded
+
+    def _rows(self, array: Array) -> Array:
+        """The array as `inside` tells its rows."""
+        return array.reshape(self.T * self.N, -1) if arrays.on_device(array) else array
 
     def unpadded(self, array: Array) -> Array:
         """An array of its own, in the form in which the input came: changed in place, it changes no other."""
         if self.inside is not None:
-            return array[self.inside]
-        return np.array(array.swapaxes(0, 1) if self.batch_first else array, order="C")
+            return self._rows(array)[self.inside]
+        return arrays.copied(array.swapaxes(0, 1) if self.batch_first else array)
 
 
 # -- layers ----------------------------------------------------------------------------------------------------------
@@ -170,8 +177,8 @@ def _forward(
     directions: int, lengths: Array | None, drop: "_Drop",
 ) -> tuple[Array, list[Array], list[_Layer]]:  # fmt: skip
     """Output of the last layer, states of all after the last step, and what the gradient needs."""
-    forward, x = getattr(kernels, f"{op}_forward"), np.ascontiguousarray(x)
-    lasts = [np.empty(state.shape, state.dtype) for state in states]
+    forward, x = getattr(kernels, f"{op}_forward"), arrays.contiguous(x)
+    lasts = [arrays.empty(state.shape, state.dtype, state) for state in states]
     layers: list[_Layer] = []
     for first in range(0, len(states[0]), directions):
         x, mask = drop.forward(x) if first else (x, None)
@@ -196,7 +203,7 @@ def _backward(
 ) -> tuple[Array, list[Array], list[Array]]:  # fmt: skip
     """Gradients of the input, of the states before the first step, and of the parameters, last layer first."""
     backward, directions, count = getattr(kernels, f"{op}_backward_all"), len(layers[0].runs), len(grad_lasts)
-    grad_starts = [np.empty(state.shape, state.dtype) for state in grad_lasts]
+    grad_starts = [arrays.empty(state.shape, state.dtype, state) for state in grad_lasts]
     grad_params: dict[int, Array] = {}
     for number in reversed(range(len(layers))):
         grad_x: Any = 0
@@ -220,12 +227,13 @@ class _Drop(NamedTuple):
 
     kernels: Any
     p: float
+    device: Device
 
     def forward(self, x: Array) -> tuple[Array, Array | None]:
         """The input of the next layer, and which of its numbers were kept."""
         if self.p == 0:
             return x, None
-        mask = np.asarray(generator().random(x.shape, np.float32) >= self.p)
+        mask = uniform_array(x.shape, np.float32, self.device) >= self.p
         return self.kernels.dropout_forward(x, mask, self.p), mask
 
     def backward(self, grad: Array, mask: Array | None) -> Array:

@@ -8,7 +8,7 @@ import numpy as np
 from mediml.autograd import record
 from mediml.device import backend
 from mediml.nn.functional.activation import _require_float
-from mediml.random import generator
+from mediml.random import generator, uniform_array
 from mediml.tensor import Tensor, from_array
 
 __all__ = ["glu", "gumbel_softmax", "log_softmax", "softmax", "softmin"]
@@ -133,6 +133,9 @@ def _guessed_dim(name: str, input: Tensor, stacklevel: int) -> int:
 
 
 def _log_of_exponential(like: Tensor) -> Tensor:
-    drawn = generator().standard_exponential(like.shape)
     with np.errstate(divide="ignore"):
+        if like.is_cuda:
+            drawn = -np.log1p(-uniform_array(like.shape, like.dtype, like.device))
+        else:
+            drawn = generator().standard_exponential(like.shape)
         return from_array(np.log(drawn).astype(like.dtype), like.device)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mediml import arrays
 from mediml.autograd import record
 from mediml.nn.functional.recurrence import checked_batch_sizes
 from mediml.tensor import Tensor, from_array
@@ -101,10 +102,15 @@ def invert_permutation(permutation: Tensor | None) -> Tensor | None:
     if permutation is None:
         return None
     _check_tensor("invert_permutation", "permutation", permutation)
-    order = permutation._array
+    order = arrays.to_host(permutation._array)
     if order.ndim != 1 or order.dtype.kind not in "iu" or not np.array_equal(np.sort(order), np.arange(order.size)):
         raise ValueError(f"invert_permutation: permutation expects each of 0 to N - 1 once, got {order.tolist()!s:.60}")
-    return from_array(np.argsort(order).astype(order.dtype), permutation.device)
+    return _placed(np.argsort(order).astype(order.dtype), permutation)
+
+
+def _placed(array: Any, like: Tensor) -> Tensor:
+    """Indices as a tensor where another one is."""
+    return from_array(arrays.moved(array, like.device), like.device)
 
 
 def pack_padded_sequence(
@@ -134,7 +140,7 @@ def pack_padded_sequence(
     _check_tensor(op, "input", input)
     if input.ndim < 2 or input.numel() == 0:
         raise ValueError(f"{op}: input expects at least two axes, none of them empty, got {tuple(input.shape)}")
-    steps = np.asarray(lengths._array if isinstance(lengths, Tensor) else lengths)
+    steps = np.asarray(arrays.to_host(lengths._array) if isinstance(lengths, Tensor) else lengths)
     T, N = (input.shape[1], input.shape[0]) if batch_first else input.shape[:2]  # noqa: N806 - the symbols above
     if steps.ndim != 1 or steps.dtype.kind not in "iuf":
         raise ValueError(f"{op}: lengths expects a sequence of {N} int, got shape {steps.shape} of {steps.dtype}")
@@ -153,8 +159,8 @@ def pack_padded_sequence(
     t, n = np.nonzero(inside)
     n_in = n if order is None else order[n]
     data = input[n_in, t] if batch_first else input[t, n_in]
-    sorted_indices = None if order is None else from_array(order, input.device)
-    return PackedSequence(data, from_array(inside.sum(1)), sorted_indices)
+    indices = () if order is None else (_placed(order, input), _placed(np.argsort(order), input))
+    return PackedSequence(data, from_array(inside.sum(1)), *indices)
 
 
 def pad_packed_sequence(
@@ -186,11 +192,12 @@ def pad_packed_sequence(
         if total_length < T:
             raise ValueError(f"{op}: total_length expects at least {T}, the longest sequence, got {total_length}")
         T = int(total_length)  # noqa: N806
-    order = np.arange(N) if sequence.sorted_indices is None else sequence.sorted_indices._array
+    order = np.arange(N) if sequence.sorted_indices is None else arrays.to_host(sequence.sorted_indices._array)
     inside = np.arange(N) < sizes[:, None]
     t, n = np.nonzero(inside)
     places = (order[n], t) if batch_first else (t, order[n])
-    padded = np.full((*((N, T) if batch_first else (T, N)), *data.shape[1:]), padding_value, data.dtype)
+    shape = (*((N, T) if batch_first else (T, N)), *data.shape[1:])
+    padded = arrays.full(shape, padding_value, data.dtype, data.device)
     padded[places] = data._array
     lengths = np.empty(N, np.int64)
     lengths[order] = inside.sum(0)
@@ -228,7 +235,7 @@ def pad_sequence(
                 f"{parts[0].dtype} and {tuple(parts[0].shape[1:])}, got {part.dtype} and shape {tuple(part.shape)}"
             )
     T, N = max(len(part) for part in parts), len(parts)  # noqa: N806
-    padded = np.full((N, T, *parts[0].shape[1:]), padding_value, parts[0].dtype)
+    padded = arrays.full((N, T, *parts[0].shape[1:]), padding_value, parts[0].dtype, parts[0].device)
     places = [slice(T - len(part), T) if padding_side == "left" else slice(0, len(part)) for part in parts]
     for n, part in enumerate(parts):
         padded[n, places[n]] = part._array
@@ -237,7 +244,7 @@ def pad_sequence(
         rows = grad if batch_first else grad.swapaxes(0, 1)
         return tuple(rows[n, place] for n, place in enumerate(places))
 
-    return record(op, padded if batch_first else np.ascontiguousarray(padded.swapaxes(0, 1)), parts, backward)
+    return record(op, padded if batch_first else arrays.contiguous(padded.swapaxes(0, 1)), parts, backward)
 
 
 def unpad_sequence(padded_sequences: Tensor, lengths: Tensor, batch_first: bool = False) -> list[Tensor]:
@@ -250,7 +257,7 @@ def unpad_sequence(padded_sequences: Tensor, lengths: Tensor, batch_first: bool 
     rows = padded_sequences if batch_first else padded_sequences.transpose(0, 1)
     if lengths.ndim != 1 or len(lengths) != len(rows):
         raise ValueError(f"{op}: lengths expects one for each of {len(rows)} sequences, got {tuple(lengths.shape)}")
-    return [rows[n, : max(int(length), 0)] for n, length in enumerate(lengths._array)]
+    return [rows[n, : max(int(length), 0)] for n, length in enumerate(arrays.to_host(lengths._array))]
 
 
 def pack_sequence(sequences: Sequence[Tensor], enforce_sorted: bool = True) -> PackedSequence:
