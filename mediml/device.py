@@ -34,11 +34,11 @@ class Device:
     index: int | None
 
     def __init__(self, device: "str | int | Device", index: int | None = None):
-        if isinstance(device, int) and not isinstance(device, bool):  # torch's way to name a GPU
-            device, index = "cuda", device
         if isinstance(device, Device):
             index = device.index
             device = device.type
+        if isinstance(device, int) and not isinstance(device, bool):
+            device = f"cuda:{device}"  # torch's way to name a GPU
         if not isinstance(device, str):
             raise TypeError(f"device: expected a str or Device, got {type(device).__name__}")
         kind, _, number = device.partition(":")

@@ -4,7 +4,7 @@ For each sum three functions, which the threads call:
 
     plan(z, sizes)             for block z of the grid's third axis: rows, columns, first and last + 1 of the k, where
                                a and y begin and how far apart their rows are, where the bias begins, and a tuple
-                               `rest` with what the other two need
+                               with what the other two need, their `rest`
     column(j, rest, sizes)     of column j: its beginning in b, its place (d, h, w) there, its place in y
     entry(k, rest, sizes)      of step k: its offset in a; what it adds to the beginning and to the place in b
 
@@ -23,11 +23,14 @@ __all__ = ["GATHER", "RELATE", "SPREAD", "Rules"]
 
 
 class Rules(NamedTuple):
-    """The three functions of a sum, and whether a product over the padding is left out (or counts as 0 times)."""
+    """The three functions of a sum; the size of `rest`; whether a product over the padding is left out, or counts as
+    weight * 0.
+    """
 
     plan: Callable
     entry: Callable
     column: Callable
+    rest: int
     drops_padding: bool
 
 
@@ -45,7 +48,7 @@ def _gather_plan(group, sizes):
     (C_out, C, K_d, K_h, K_w), _, (N, _, D_out, H_out, W_out), _, _, _, (groups, _) = sizes
     rows, places, steps = C_out // groups, D_out * H_out * W_out, C * K_d * K_h * K_w
     begin = group * rows
-    return rows, N * places, 0, steps, begin * steps, steps, begin * places, places, begin, (group, 0)
+    return rows, N * places, 0, steps, begin * steps, steps, begin * places, places, begin, (group,)
 
 
 @formula
@@ -65,7 +68,7 @@ def _gather_entry(k, rest, sizes):
     return k, (c * D + d) * H * W + h * W + w, d, h, w
 
 
-GATHER = Rules(_gather_plan, _gather_entry, _gather_column, False)
+GATHER = Rules(_gather_plan, _gather_entry, _gather_column, 1, False)
 
 
 # -- spread: y[n, c_out, place * stride - padding + k * dilation] += weight[c, c_out, k] * x[n, c, place] --------------
@@ -80,7 +83,7 @@ GATHER = Rules(_gather_plan, _gather_entry, _gather_column, False)
 
 @formula
 def _phase(q, size, K, stride, padding, dilation):
-    """Of phase q of an axis: the first j and how many there are; the first tap, the distance to the next, how many."""
+    """Of phase q of an axis: q; the first j and how many; the first tap, the distance to the next, how many."""
     first = (padding - q + stride - 1) // stride
     count = max((size - 1 + padding - q) // stride - first + 1, 0)
     tap, step, taps = 0, 1, 0
@@ -89,7 +92,14 @@ def _phase(q, size, K, stride, padding, dilation):
             step = k - tap if taps == 1 else step
             tap = k if taps == 0 else tap
             taps += 1
-    return first, count, tap, step, taps
+    return q, first, count, tap, step, taps
+
+
+@formula
+def _axis(rest, axis):
+    """What `_phase` has found for an axis."""
+    at = 1 + 6 * axis
+    return rest[at], rest[at + 1], rest[at + 2], rest[at + 3], rest[at + 4], rest[at + 5]
 
 
 @formula
@@ -99,20 +109,21 @@ def _spread_plan(z, sizes):
     depth = _phase(q_d, D_out, K_d, s_d, p[0], dil[0])
     height = _phase(q_h, H_out, K_h, s_h, p[1], dil[1])
     width = _phase(q_w, W_out, K_w, s_w, p[2], dil[2])
-    columns, steps = N * depth[1] * height[1] * width[1], C // groups * depth[4] * height[4] * width[4]
+    columns, steps = N * depth[2] * height[2] * width[2], C // groups * depth[5] * height[5] * width[5]
     taps, places = K_d * K_h * K_w, D_out * H_out * W_out
-    rest = (group, q_d, q_h, q_w, depth, height, width)
-    a_start = group * (C // groups) * rows * taps
+    a_start, rest = group * (C // groups) * rows * taps, (group, *depth, *height, *width)
     return rows, columns, 0, steps, a_start, taps, group * rows * places, places, group * rows, rest
 
 
 @formula
 def _spread_column(j, rest, sizes):
     (C, _, _, _, _), (_, C_in, D, H, W), (_, C_out, D_out, H_out, W_out), s, p, _, (groups, _) = sizes
-    group, q_d, q_h, q_w, depth, height, width = rest
-    n, d, h, w = _split(j, depth[1], height[1], width[1])
-    d, h, w = d + depth[0], h + height[0], w + width[0]
-    in_x = (n * C_in + group * (C // groups)) * D * H * W + (d * H + h) * W + w
+    q_d, d_first, d_count, _, _, _ = _axis(rest, 0)
+    q_h, h_first, h_count, _, _, _ = _axis(rest, 1)
+    q_w, w_first, w_count, _, _, _ = _axis(rest, 2)
+    n, d, h, w = _split(j, d_count, h_count, w_count)
+    d, h, w = d + d_first, h + h_first, w + w_first
+    in_x = (n * C_in + rest[0] * (C // groups)) * D * H * W + (d * H + h) * W + w
     d_out, h_out, w_out = d * s[0] + q_d - p[0], h * s[1] + q_h - p[1], w * s[2] + q_w - p[2]
     return in_x, d, h, w, n * C_out * D_out * H_out * W_out + (d_out * H_out + h_out) * W_out + w_out
 
@@ -120,15 +131,17 @@ def _spread_column(j, rest, sizes):
 @formula
 def _spread_entry(k, rest, sizes):
     (_, rows, K_d, K_h, K_w), (_, _, D, H, W), _, s, _, dil, _ = sizes
-    _, q_d, q_h, q_w, depth, height, width = rest
-    c, k_d, k_h, k_w = _split(k, depth[4], height[4], width[4])
-    k_d, k_h, k_w = depth[2] + k_d * depth[3], height[2] + k_h * height[3], width[2] + k_w * width[3]
+    q_d, _, _, d_tap, d_step, d_taps = _axis(rest, 0)
+    q_h, _, _, h_tap, h_step, h_taps = _axis(rest, 1)
+    q_w, _, _, w_tap, w_step, w_taps = _axis(rest, 2)
+    c, k_d, k_h, k_w = _split(k, d_taps, h_taps, w_taps)
+    k_d, k_h, k_w = d_tap + k_d * d_step, h_tap + k_h * h_step, w_tap + k_w * w_step
     d, h, w = (q_d - k_d * dil[0]) // s[0], (q_h - k_h * dil[1]) // s[1], (q_w - k_w * dil[2]) // s[2]
     in_weight = c * rows * K_d * K_h * K_w + (k_d * K_h + k_h) * K_w + k_w
     return in_weight, c * D * H * W + (d * H + h) * W + w, d, h, w
 
 
-SPREAD = Rules(_spread_plan, _spread_entry, _spread_column, True)
+SPREAD = Rules(_spread_plan, _spread_entry, _spread_column, 19, True)
 
 
 # -- relate: partial[part, c_coarse, c, k] = sum of coarse[n, c_coarse, place]
@@ -173,4 +186,4 @@ def _relate_entry(k, rest, sizes):
     return in_coarse, (n * C_fine * D + d) * H * W + h * W + w, d, h, w
 
 
-RELATE = Rules(_relate_plan, _relate_entry, _relate_column, False)
+RELATE = Rules(_relate_plan, _relate_entry, _relate_column, 1, False)

@@ -55,7 +55,8 @@ def _claim(numbers, first, shape, strides, B, owner):
 
 @kernel
 def _scatter(x, x_first, before, before_steps, indexed, indexed_steps, after, after_steps,
-             numbers, first, shape, strides, B, Q, owner, value, value_first, value_shape, value_steps, count):  # fmt: skip
+             numbers, first, shape, strides, B, Q, owner,
+             value, value_first, value_shape, value_steps, count):  # fmt: skip
     for i in range(cuda.grid(1), count, cuda.gridsize(1)):
         b = i // Q % B
         place = place_of(b, numbers, first, shape, strides)
@@ -206,11 +207,7 @@ def put_along_axis(arr, indices, values, axis):
 
 def repeat(a, repeats, axis=None):
     """Each entry along an axis repeated in place. Counts on the device are copied to the host: they say how much."""
-    from kernels.gpu.transfer import to_device
-
     repeats = repeats.get() if isinstance(repeats, DeviceArray) else np.asarray(repeats)
-    if not isinstance(a, DeviceArray):
-        return to_device(np.repeat(a, repeats, axis))
     if axis is None:
         a, axis = a.reshape(-1), 0
     axis = normalize_axis_index(axis, a.ndim)

@@ -160,6 +160,8 @@ def reduce(ufunc, x, axis=0, dtype=None, out=None, keepdims=False, initial=None,
         dtype = np.result_type(x.dtype, np.uint64 if x.dtype.kind == "u" else np.int64)
     else:
         dtype = x.dtype
+    if name in ("maximum", "minimum") and not x.size and _is_wanted(x, axis):
+        raise ValueError(f"zero-size array to reduction operation {name} which has no identity")
     load = "truth" if logical or dtype.kind == "b" else "plain"
     name = {"logical_or": "maximum", "logical_and": "minimum"}.get(name, name)
     return over(x, axis, name, load, dtype, out, keepdims)
@@ -171,8 +173,6 @@ def over(x, axis, name, load, dtype, out, keepdims):
     shape = kept if keepdims else tuple(size for i, size in enumerate(x.shape) if i not in axes)
     y = empty(shape, dtype)
     if y.size and not x.size:
-        if name in ("maximum", "minimum") and dtype.kind != "b":
-            raise ValueError(f"zero-size array to reduction operation {name} which has no identity")
         y.fill(1 if name in ("multiply", "minimum") else 0)
     elif y.size:
         _reduced(x, axes, name, load, accumulator(dtype), y)
@@ -183,6 +183,12 @@ def over(x, axis, name, load, dtype, out, keepdims):
         raise TypeError("a reduction's out expects an array on the device")
     out[...] = y
     return out
+
+
+def _is_wanted(x, axis):
+    """Whether the result has elements."""
+    axes = normal_axes(axis, x.ndim)
+    return all(size for i, size in enumerate(x.shape) if i not in axes)
 
 
 def normal_axes(axis, ndim):

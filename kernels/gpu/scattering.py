@@ -44,10 +44,11 @@ def _add_runs(x, x_first, before, before_steps, indexed, indexed_steps, after, a
         if place >= 0 and (s == 0 or places[s - 1] != place):
             target = x_first + offset_of(p, before, before_steps) + offset_of(q, after, after_steps)
             target += offset_of(place, indexed, indexed_steps)
-            acc = x[target]
+            acc = x.dtype.type(x[target])
             while s < B and places[s] == place:
                 source = (p * B + order[s]) * Q + q
-                acc += type(acc)(at(value, value_first + offset_of(source, value_shape, value_steps)))
+                added = at(value, value_first + offset_of(source, value_shape, value_steps))
+                acc = x.dtype.type(acc + x.dtype.type(added))
                 s += 1
             x[target] = acc
 

@@ -17,6 +17,7 @@ __all__ = [
     "check_saved",
     "check_smoothing",
     "check_soft_targets",
+    "out_of_bounds",
     "positions",
     "reduce",
     "scale_of",
@@ -127,6 +128,14 @@ def scale_of(grad_y, count, reduction, shape):
     return scale
 
 
+def out_of_bounds(op, x, ignore_index):
+    """What is said of a class, ``{value}``, that does not exist."""
+    return (
+        f"{op}: Target {{value}} is out of bounds; target expects classes from 0 to {x.shape[1] - 1}, "
+        f"or ignore_index ({ignore_index}) where there is none"
+    )
+
+
 def _check_reduction(op, reduction):
     """Refuse a reduction that does not exist."""
     if reduction not in REDUCTIONS:
@@ -166,19 +175,20 @@ def _check_indices(op, x, target, ignore_index):
             f"{op}: target expects the shape {positions(x.shape)}, that of x {x.shape} without its class axis, "
             f"got {target.shape}"
         )
+    if not isinstance(target, np.ndarray):
+        return  # on the device: the kernels look at each class and report it, see kernels/gpu/faults.py
     if not target.size or int(np.ascontiguousarray(target).view(np.uint64).max()) < x.shape[1]:
         return  # a negative index is huge as an unsigned one: one pass for both bounds
     outside = ((target < 0) | (target >= x.shape[1])) & (target != ignore_index)
     if outside.any():
-        raise TargetError(
-            f"{op}: Target {target[outside][0]} is out of bounds; target expects classes from 0 to {x.shape[1] - 1}, "
-            f"or ignore_index ({ignore_index}) where there is none"
-        )
+        raise TargetError(out_of_bounds(op, x, ignore_index).format(value=target[outside][0]))
 
 
 def _check_unit_interval(op, **arrays):
     """Refuse a number outside 0 … 1, and NaN, as a probability."""
     for name, array in arrays.items():
+        if not isinstance(array, np.ndarray):
+            continue  # on the device: nobody waits for a look at it; the logarithm gives NaN
         if array.size and not (array.min() >= 0 and array.max() <= 1):
             raise ValueError(
                 f"{op}: all elements of {name} should be between 0 and 1, got values from {array.min()} to "

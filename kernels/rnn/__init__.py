@@ -6,6 +6,6 @@
 
 Several layers, both directions and dropout are put together in ``mediml/nn/functional/rnn.py``; a single cell is a
 sequence of one step. ``reference`` has the formulas as plain loops, with back-propagation through time gate by gate;
-``cpu`` the same functions, fast; ``shapes`` checks the arguments for both.
+``cpu`` and ``cuda`` the same functions, fast; ``shapes`` checks the arguments for all.
 Layers: ``mediml/nn/modules/rnn.py``. Taught in lesson 11, RNN, and lesson 12, LSTM, GRU and language.
 """

@@ -33,13 +33,13 @@ from kernels.elementary import formula
 from kernels.gpu import math
 from kernels.gpu.copying import copy_into
 from kernels.gpu.launch import kernel, per_element
+from kernels.gpu.matmul import matmul
 from kernels.gpu.memory import empty, readable
 from kernels.rnn import shapes
 from kernels.rnn.cuda_gru import gru_backward_all, gru_forward
 from kernels.rnn.cuda_lstm import lstm_backward_all, lstm_forward
 from kernels.rnn.cuda_steps import (
     MOST_HIDDEN,
-    add_product,
     before,
     bias_sum,
     device_lengths,
@@ -80,10 +80,10 @@ def rnn_relu_backward_all(grad_y, grad_h_n, x, h_0, weight_ih, weight_hh, length
 def _forward(op, x, h_0, weight_ih, weight_hh, bias_ih, bias_hh, lengths, reverse):
     T, N, _, F_hid, _, _ = shapes.layer(op, x, h_0, None, weight_ih, weight_hh, None, bias_ih, bias_hh, lengths)
     y, h = empty((T, N, F_hid), x.dtype), empty((N, F_hid), x.dtype)
-    projected_input(x, weight_ih, y.reshape(T * N, F_hid))
-    bias, lengths = bias_sum(bias_ih, bias_hh, F_hid, x.dtype), device_lengths(op, lengths, T, N)
+    projected_input(x, weight_ih, bias_sum(bias_ih, bias_hh), y.reshape(T * N, F_hid))
+    lengths = device_lengths(op, lengths, T, N)
     carry = _sequences if fits_one_block(F_hid) else _steps
-    carry(y, readable(h_0), h, readable(weight_hh).T, bias, lengths, bool(reverse), op == "rnn_relu")
+    carry(y, readable(h_0), h, readable(weight_hh).T, lengths, bool(reverse), op == "rnn_relu")
     return y, h
 
 
@@ -121,20 +121,20 @@ def _gradient(grad, y, is_relu):
 # -- step by step: a product and a kernel for each step -------------------------------------------------------------
 
 
-def _steps(y, h_0, h, weight_t, bias, lengths, reverse, is_relu):
+def _steps(y, h_0, h, weight_t, lengths, reverse, is_relu):
     copy_into(h, h_0)
     for t in order_of_steps(y.shape[0], reverse):
-        add_product(h, weight_t, y[t])
-        _step[per_element(h.size)](t, y, h, bias, lengths, is_relu)
+        matmul(h, weight_t, y[t], accumulate=True)
+        _step[per_element(h.size)](t, y, h, lengths, is_relu)
 
 
 @kernel
-def _step(t, y, h, bias, lengths, is_relu):
+def _step(t, y, h, lengths, is_relu):
     i, F_hid = cuda.grid(1), h.shape[1]
     if i < h.size:
         n, f_hid = i // F_hid, i % F_hid
         if t < lengths[n]:
-            state = _activation(y[t, n, f_hid] + bias[f_hid], is_relu)
+            state = _activation(y[t, n, f_hid], is_relu)
             y[t, n, f_hid] = state
             h[n, f_hid] = state
         else:
@@ -145,7 +145,7 @@ def _steps_back(grad_y, grad_h_n, y, weight_hh, grad_h, grad_a, lengths, reverse
     copy_into(grad_h, grad_h_n)
     for t in order_of_steps(y.shape[0], not reverse):
         _step_back[per_element(grad_h.size)](t, grad_y, y, grad_h, grad_a, lengths, is_relu)
-        add_product(grad_a[t], weight_hh, grad_h)
+        matmul(grad_a[t], weight_hh, grad_h, accumulate=True)
 
 
 @kernel
@@ -164,13 +164,13 @@ def _step_back(t, grad_y, y, grad_h, grad_a, lengths, is_relu):
 # -- a block for each sequence, one launch for all steps ------------------------------------------------------------
 
 
-def _sequences(y, h_0, h_n, weight_t, bias, lengths, reverse, is_relu):
+def _sequences(y, h_0, h_n, weight_t, lengths, reverse, is_relu):
     N, F_hid = h_0.shape
-    _carry[per_sequence(N, F_hid)](y, h_0, h_n, readable(weight_t), bias, lengths, reverse, is_relu)
+    _carry[per_sequence(N, F_hid)](y, h_0, h_n, readable(weight_t), lengths, reverse, is_relu)
 
 
 @kernel
-def _carry(y, h_0, h_n, weight, bias, lengths, reverse, is_relu):
+def _carry(y, h_0, h_n, weight, lengths, reverse, is_relu):
     n, first, threads = cuda.blockIdx.x, cuda.threadIdx.x, cuda.blockDim.x
     T, _, F_hid = y.shape
     h = cuda.shared.array(MOST_HIDDEN, y.dtype)
@@ -181,7 +181,7 @@ def _carry(y, h_0, h_n, weight, bias, lengths, reverse, is_relu):
         if t < lengths[n]:  # the same for all threads of the block, so all reach the barriers
             cuda.syncthreads()
             for f_hid in range(first, F_hid, threads):
-                acc = y[t, n, f_hid] + bias[f_hid]
+                acc = y[t, n, f_hid]
                 for k in range(F_hid):
                     acc += weight[k, f_hid] * h[k]
                 y[t, n, f_hid] = _activation(acc, is_relu)

@@ -11,7 +11,6 @@ from kernels.gpu.memory import empty, readable, zeros
 from kernels.rnn import shapes
 from kernels.rnn.cuda_steps import (
     MOST_HIDDEN,
-    add_product,
     before,
     column_sums,
     device_lengths,
@@ -33,10 +32,10 @@ def gru_forward(x, h_0, weight_ih, weight_hh, bias_ih, bias_hh, lengths, reverse
     """Same contract as in ``reference``."""
     T, N, _, F_hid, _, G = shapes.layer("gru", x, h_0, None, weight_ih, weight_hh, None, bias_ih, bias_hh, lengths)
     y, gates, h = (empty(shape, x.dtype) for shape in ((T, N, F_hid), (T, N, 4 * F_hid), (N, F_hid)))
-    projected_input(x, weight_ih, gates.reshape(T * N, 4 * F_hid)[:, :G])
     bias, lengths = _four_biases(bias_ih, bias_hh, F_hid, x.dtype), device_lengths("gru", lengths, T, N)
+    projected_input(x, weight_ih, bias[:G], gates.reshape(T * N, 4 * F_hid)[:, :G])
     carry = _sequences if fits_one_block(F_hid) else _steps
-    carry(y, readable(h_0), h, gates, readable(weight_hh).T, bias, lengths, bool(reverse))
+    carry(y, readable(h_0), h, gates, readable(weight_hh).T, bias[G:], lengths, bool(reverse))
     return y, h, gates
 
 
@@ -99,26 +98,25 @@ def _cell_gradient(r, z, new, m, h_before, grad_h):
 # -- step by step: a product and a kernel for each step -------------------------------------------------------------
 
 
-def _steps(y, h_0, h, gates, weight_t, bias, lengths, reverse):
+def _steps(y, h_0, h, gates, weight_t, bias_m, lengths, reverse):
     copy_into(h, h_0)
     share = empty((h.shape[0], weight_t.shape[1]), h.dtype)
     for t in order_of_steps(y.shape[0], reverse):
         matmul(h, weight_t, share)
-        _step[per_element(h.size)](t, y, h, gates, share, bias, lengths)
+        _step[per_element(h.size)](t, y, h, gates, share, bias_m, lengths)
 
 
 @kernel
-def _step(t, y, h, gates, share, bias, lengths):
+def _step(t, y, h, gates, share, bias_m, lengths):
     i, F_hid = cuda.grid(1), h.shape[1]
     if i < h.size:
         n, j = i // F_hid, i % F_hid
         j_z, j_new, j_m = j + F_hid, j + 2 * F_hid, j + 3 * F_hid
         if t < lengths[n]:
-            m = share[n, j_new] + bias[j_m]
+            m = share[n, j_new] + bias_m[j]
             r, z, new, state = _cell(
-                gates[t, n, j] + share[n, j] + bias[j], gates[t, n, j_z] + share[n, j_z] + bias[j_z],
-                gates[t, n, j_new] + bias[j_new], m, h[n, j],
-            )  # fmt: skip
+                gates[t, n, j] + share[n, j], gates[t, n, j_z] + share[n, j_z], gates[t, n, j_new], m, h[n, j]
+            )
             gates[t, n, j], gates[t, n, j_z], gates[t, n, j_new], gates[t, n, j_m] = r, z, new, m
             y[t, n, j], h[n, j] = state, state
         else:
@@ -131,7 +129,7 @@ def _steps_back(grad_y, grad_h_n, h_before, gates, weight_hh, grad_h, grad_a_ih,
     given = grad_y, h_before, gates, grad_h, grad_a_ih, grad_a_hh, lengths
     for t in order_of_steps(grad_y.shape[0], not reverse):
         _step_back[per_element(grad_h.size)](t, *given)
-        add_product(grad_a_hh[t], weight_hh, grad_h)
+        matmul(grad_a_hh[t], weight_hh, grad_h, accumulate=True)
 
 
 @kernel
@@ -164,13 +162,13 @@ def _write_gradients(t, n, j, gates, h_before, grad, grad_a_ih, grad_a_hh):
 # -- a block for each sequence, one launch for all steps ------------------------------------------------------------
 
 
-def _sequences(y, h_0, h, gates, weight_t, bias, lengths, reverse):
+def _sequences(y, h_0, h, gates, weight_t, bias_m, lengths, reverse):
     N, F_hid = h_0.shape
-    _carry[per_sequence(N, 3 * F_hid)](y, h_0, h, gates, readable(weight_t), bias, lengths, reverse)
+    _carry[per_sequence(N, 3 * F_hid)](y, h_0, h, gates, readable(weight_t), bias_m, lengths, reverse)
 
 
 @kernel
-def _carry(y, h_0, h_n, gates, weight, bias, lengths, reverse):
+def _carry(y, h_0, h_n, gates, weight, bias_m, lengths, reverse):
     n, first, threads = cuda.blockIdx.x, cuda.threadIdx.x, cuda.blockDim.x
     T, _, F_hid = y.shape
     h = cuda.shared.array(MOST_HIDDEN, y.dtype)
@@ -182,7 +180,7 @@ def _carry(y, h_0, h_n, gates, weight, bias, lengths, reverse):
         if t < lengths[n]:  # the same for all threads of the block, so all reach the barriers
             cuda.syncthreads()
             for j in range(first, 3 * F_hid, threads):
-                acc = gates[t, n, j] + bias[j] if j < 2 * F_hid else bias[F_hid + j]
+                acc = gates[t, n, j] if j < 2 * F_hid else bias_m[j - 2 * F_hid]
                 for k in range(F_hid):
                     acc += weight[k, j] * h[k]
                 a[j] = acc
@@ -190,7 +188,7 @@ def _carry(y, h_0, h_n, gates, weight, bias, lengths, reverse):
             for j in range(first, F_hid, threads):
                 j_z, j_new, j_m = j + F_hid, j + 2 * F_hid, j + 3 * F_hid
                 m = a[j_new]
-                r, z, new, h[j] = _cell(a[j], a[j_z], gates[t, n, j_new] + bias[j_new], m, h[j])
+                r, z, new, h[j] = _cell(a[j], a[j_z], gates[t, n, j_new], m, h[j])
                 gates[t, n, j], gates[t, n, j_z], gates[t, n, j_new], gates[t, n, j_m] = r, z, new, m
                 y[t, n, j] = h[j]
         else:

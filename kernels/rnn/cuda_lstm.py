@@ -11,7 +11,6 @@ from kernels.gpu.memory import empty, readable
 from kernels.rnn import shapes
 from kernels.rnn.cuda_steps import (
     MOST_HIDDEN,
-    add_product,
     before,
     bias_sum,
     device_lengths,
@@ -36,9 +35,9 @@ def lstm_forward(x, h_0, c_0, weight_ih, weight_hh, weight_hr, bias_ih, bias_hh,
     T, N, _, F_hid, F_out, G = shapes.layer("lstm", *arguments)
     y, gates, cells = (empty((T, N, size), x.dtype) for size in (F_out, G, F_hid))
     h, c = empty((N, F_out), x.dtype), empty((N, F_hid), x.dtype)
-    projected_input(x, weight_ih, gates.reshape(T * N, G))
-    bias, lengths = bias_sum(bias_ih, bias_hh, G, x.dtype), device_lengths("lstm", lengths, T, N)
-    given = readable(h_0), readable(c_0), readable(weight_hh).T, bias, lengths, bool(reverse)
+    projected_input(x, weight_ih, bias_sum(bias_ih, bias_hh), gates.reshape(T * N, G))
+    lengths = device_lengths("lstm", lengths, T, N)
+    given = readable(h_0), readable(c_0), readable(weight_hh).T, lengths, bool(reverse)
     if weight_hr is None and fits_one_block(F_hid):
         _sequences(y, h, c, gates, cells, *given)
     else:
@@ -97,31 +96,30 @@ def _cell_gradient(i, f, g, o, c, c_before, grad_m, grad_c):
 # -- step by step: products and kernels for each step ---------------------------------------------------------------
 
 
-def _steps(y, h, c, gates, cells, h_0, c_0, weight_t, bias, lengths, reverse, weight_hr_t):
+def _steps(y, h, c, gates, cells, h_0, c_0, weight_t, lengths, reverse, weight_hr_t):
     copy_into(h, h_0)
     copy_into(c, c_0)
     projected = weight_hr_t is not None
     read = empty(c.shape, c.dtype) if projected else None
     for t in order_of_steps(y.shape[0], reverse):
-        add_product(h, weight_t, gates[t])
+        matmul(h, weight_t, gates[t], accumulate=True)
         m = read if projected else y[t]
-        _step[per_element(c.size)](t, gates, bias, c, cells, m, h, lengths, projected)
+        _step[per_element(c.size)](t, gates, c, cells, m, h, lengths, projected)
         if projected:
             matmul(read, weight_hr_t, y[t])
             _keep[per_element(h.size)](t, y, h, lengths)
 
 
 @kernel
-def _step(t, gates, bias, c, cells, m, h, lengths, projected):
+def _step(t, gates, c, cells, m, h, lengths, projected):
     index, F_hid = cuda.grid(1), c.shape[1]
     if index < c.size:
         n, j = index // F_hid, index % F_hid
         j_f, j_g, j_o = j + F_hid, j + 2 * F_hid, j + 3 * F_hid
         if t < lengths[n]:
             i, f, g, o, state, read = _cell(
-                gates[t, n, j] + bias[j], gates[t, n, j_f] + bias[j_f], gates[t, n, j_g] + bias[j_g],
-                gates[t, n, j_o] + bias[j_o], c[n, j],
-            )  # fmt: skip
+                gates[t, n, j], gates[t, n, j_f], gates[t, n, j_g], gates[t, n, j_o], c[n, j]
+            )
             gates[t, n, j], gates[t, n, j_f], gates[t, n, j_g], gates[t, n, j_o] = i, f, g, o
             c[n, j], cells[t, n, j], m[n, j] = state, state, read
             if not projected:
@@ -151,7 +149,7 @@ def _steps_back(
     given = grad_y, gates, cells, c_0, grad_h, grad_c, grad_a, lengths, reverse
     for t in order_of_steps(grad_y.shape[0], not reverse):
         _step_back[per_element(grad_c.size)](t, *given)
-        add_product(grad_a[t], weight_hh, grad_h)
+        matmul(grad_a[t], weight_hh, grad_h, accumulate=True)
 
 
 @kernel
@@ -194,7 +192,7 @@ def _projected_steps_back(
         _receive[per_element(grad_h.size)](t, grad_y, grad_h, grad_read, lengths)
         matmul(grad_read[t], weight_hr, grad_m)
         _projected_step_back[per_element(grad_c.size)](t, *given)
-        add_product(grad_a[t], weight_hh, grad_h)
+        matmul(grad_a[t], weight_hh, grad_h, accumulate=True)
     return weight_gradient(grad_read, read)
 
 
@@ -228,13 +226,13 @@ def _projected_step_back(t, gates, cells, c_0, grad_m, grad_c, grad_a, read, len
 # -- a block for each sequence, one launch for all steps ------------------------------------------------------------
 
 
-def _sequences(y, h, c, gates, cells, h_0, c_0, weight_t, bias, lengths, reverse):
+def _sequences(y, h, c, gates, cells, h_0, c_0, weight_t, lengths, reverse):
     grid = per_sequence(*gates.shape[1:])
-    _carry[grid](y, h, c, gates, cells, h_0, c_0, readable(weight_t), bias, lengths, reverse)
+    _carry[grid](y, h, c, gates, cells, h_0, c_0, readable(weight_t), lengths, reverse)
 
 
 @kernel
-def _carry(y, h_n, c_n, gates, cells, h_0, c_0, weight, bias, lengths, reverse):
+def _carry(y, h_n, c_n, gates, cells, h_0, c_0, weight, lengths, reverse):
     n, first, threads = cuda.blockIdx.x, cuda.threadIdx.x, cuda.blockDim.x
     T, _, F_hid = y.shape
     h = cuda.shared.array(MOST_HIDDEN, y.dtype)
@@ -247,7 +245,7 @@ def _carry(y, h_n, c_n, gates, cells, h_0, c_0, weight, bias, lengths, reverse):
         if t < lengths[n]:  # the same for all threads of the block, so all reach the barriers
             cuda.syncthreads()
             for j in range(first, 4 * F_hid, threads):
-                acc = gates[t, n, j] + bias[j]
+                acc = gates[t, n, j]
                 for k in range(F_hid):
                     acc += weight[k, j] * h[k]
                 a[j] = acc

@@ -6,11 +6,12 @@ from kernels.elementary import formula
 from kernels.gpu import faults, math
 from kernels.gpu.launch import device_function, kernel, per_element
 from kernels.gpu.matmul import matmul
-from kernels.gpu.memory import empty, readable, zeros
+from kernels.gpu.memory import empty, readable
+from kernels.gpu.sums import sum_axis
 from kernels.gpu.target import SIMULATED
 
 __all__ = [
-    "MOST_HIDDEN", "add_product", "before", "bias_sum", "column_sums", "device_lengths", "fits_one_block",
+    "MOST_HIDDEN", "before", "bias_sum", "column_sums", "device_lengths", "fits_one_block",
     "input_gradients", "order_of_steps", "per_sequence", "projected_input", "sigmoid", "state_before",
     "weight_gradient",
 ]  # fmt: skip
@@ -62,13 +63,12 @@ def _within(lengths, steps, T, code, note):
         steps[n] = min(max(length, 0), T)
 
 
-def bias_sum(bias_ih, bias_hh, size, dtype):
-    """The sum of two biases; None counts as zeros."""
+def bias_sum(bias_ih, bias_hh):
+    """The sum of two biases, each of which may be None."""
     if bias_ih is None or bias_hh is None:
-        bias = bias_hh if bias_ih is None else bias_ih
-        return zeros(size, dtype) if bias is None else readable(bias)
-    total = empty(size, dtype)
-    _add[per_element(size)](readable(bias_ih), readable(bias_hh), total)
+        return bias_hh if bias_ih is None else bias_ih
+    total = empty(bias_ih.shape, bias_ih.dtype)
+    _add[per_element(total.size)](readable(bias_ih), readable(bias_hh), total)
     return total
 
 
@@ -79,10 +79,11 @@ def _add(a, b, y):
         y[i] = a[i] + b[i]
 
 
-def projected_input(x, weight_ih, target):
-    """target[t * N + n, j] = sum_{f_in} weight_ih[j, f_in] * x[t, n, f_in], for all steps at once."""
+def projected_input(x, weight_ih, bias, target):
+    """target[t * N + n, j] = bias[j] + sum_{f_in} weight_ih[j, f_in] * x[t, n, f_in], for all steps at once."""
     T, N, F_in = x.shape
-    matmul(readable(x).reshape(T * N, F_in), readable(weight_ih).T, target)
+    bias = None if bias is None else readable(bias)
+    matmul(readable(x).reshape(T * N, F_in), readable(weight_ih).T, target, bias=bias)
 
 
 @formula
@@ -154,14 +155,6 @@ def weight_gradient(grad_a, v):
 
 
 def column_sums(grad_a):
-    """grad_bias[j] = sum_{t, n} grad_a[t, n, j]."""
+    """grad_bias[j] = sum_{t, n} grad_a[t, n, j], a tree of a fixed order."""
     T, N, G = grad_a.shape
-    ones = empty((1, T * N), grad_a.dtype)
-    ones.fill(1)
-    return matmul(ones, grad_a.reshape(T * N, G)).reshape(G)
-
-
-def add_product(a, b, y):
-    """y += a b."""
-    product = matmul(a, b)
-    _add[per_element(y.size)](product.reshape(-1), y.reshape(-1), y.reshape(-1))
+    return sum_axis(grad_a.reshape(1, T * N, G)).reshape(G)

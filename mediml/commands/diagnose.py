@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", default="pneumonia_cnn", help="a packaged model, or what mediml train wrote (default: %(default)s)"
     )
+    parser.add_argument("--device", default="cpu", help="where the model computes: cpu or cuda (default: cpu)")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -38,6 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     target = check_target(arguments.out)
     inputs = find_inputs(source, target)
     model = pretrained.load(arguments.model)
+    model.model.to(arguments.device)
     facts = read_card(model.name, model.card)
     several = source.is_dir()
     progress = _progress if several else _silent

@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--split", choices=["val", "test"], default="test", help="which images (test)")
     parser.add_argument("--json", metavar="PATH", help="write the figures as JSON; - is standard output")
+    parser.add_argument("--device", default="cpu", help="where the model computes: cpu or cuda (cpu)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for the figures (RUN, where one is given)")
 
 
@@ -34,6 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     if is_run(arguments.model):
         return _evaluate_run(arguments)
     pretrained = load(arguments.model)
+    pretrained.model.to(arguments.device)
     card = pretrained.card
     data = _data_for(card, Path(arguments.data) if arguments.data else None)
     part = getattr(data, arguments.split)
@@ -66,7 +68,7 @@ def _evaluate_run(arguments: argparse.Namespace) -> int:
     """What is not a classifier has its own figures, as its training printed them."""
     from mediml.training.run import RunError, read, table
 
-    saved = read(arguments.model)
+    saved = read(arguments.model, arguments.device)
     if (kind := saved.summary["kind"]) not in MODELS:
         raise RunError(f"{arguments.model}: expected a run of 'mediml train' {', '.join(MODELS)}, got {kind!r}")
     report = MODELS[kind].evaluate(saved, arguments)

@@ -42,7 +42,7 @@ def classify(pretrained: Pretrained, batch: NDArray[Any]) -> Prediction:
     """
     seen: list[NDArray[Any]] = []
     handle = first_convolution(pretrained.model).register_forward_hook(
-        lambda _module, _inputs, output: seen.append(output.detach().numpy().copy())
+        lambda _module, _inputs, output: seen.append(np.array(output.detach().cpu().numpy()))
     )
     try:
         logits = predict_logits(pretrained.model, batch)

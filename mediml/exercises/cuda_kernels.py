@@ -17,12 +17,15 @@ __all__ = [
 #: Threads of a block in the kernels with shared memory; a power of two.
 TILE = 16
 
+#: A tile with room for the neighbours of its last element.
+WITH_NEIGHBOURS = 2 * TILE
+
 
 @cuda.jit
 def window_without_guard(image_hu, grey, low, high):
     """Map [low, high] HU to [0, 1]. Wrong: the last block reaches beyond the end of the row."""
     i = cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x
-    grey[i] = min(max((image_hu[i] - low) / (high - low), 0), 1)
+    grey[i] = min(max((image_hu[i] - low) / (high - low), float32(0)), float32(1))
 
 
 @cuda.jit
@@ -30,7 +33,7 @@ def window_by_index(image_hu, grey, low, high):
     """Map [low, high] HU to [0, 1]: one thread, one pixel of a row, and nothing to do for threads beyond its end."""
     i = cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x
     if i < grey.size:
-        grey[i] = min(max((image_hu[i] - low) / (high - low), 0), 1)
+        grey[i] = min(max((image_hu[i] - low) / (high - low), float32(0)), float32(1))
 
 
 @cuda.jit
@@ -38,7 +41,7 @@ def window(image_hu, grey, low, high):
     """The same for an image: x runs along the columns, so that neighbouring threads read neighbouring addresses."""
     w, h = cuda.grid(2)
     if h < grey.shape[0] and w < grey.shape[1]:
-        grey[h, w] = min(max((image_hu[h, w] - low) / (high - low), 0), 1)
+        grey[h, w] = min(max((image_hu[h, w] - low) / (high - low), float32(0)), float32(1))
 
 
 @cuda.jit
@@ -46,7 +49,7 @@ def smooth_in_place(x):
     """Mean of three neighbours. Wrong: a thread may read what its neighbour has already overwritten."""
     i = cuda.grid(1)
     if 0 < i < x.size - 1:
-        x[i] = (x[i - 1] + x[i] + x[i + 1]) / 3
+        x[i] = (x[i - 1] + x[i] + x[i + 1]) / float32(3)
 
 
 @cuda.jit
@@ -54,7 +57,7 @@ def smooth(x, y):
     """Mean of three neighbours: nobody writes what another reads. The two ends are copied."""
     i = cuda.grid(1)
     if 0 < i < x.size - 1:
-        y[i] = (x[i - 1] + x[i] + x[i + 1]) / 3
+        y[i] = (x[i - 1] + x[i] + x[i + 1]) / float32(3)
     elif i < x.size:
         y[i] = x[i]
 
@@ -64,7 +67,7 @@ def block_sum(x, partial):
     """Sum of the elements of each block, as a tree in shared memory: half as many threads add at each step."""
     cache = cuda.shared.array(TILE, float32)
     t, i = cuda.threadIdx.x, cuda.grid(1)
-    cache[t] = x[i] if i < x.size else 0
+    cache[t] = x[i] if i < x.size else float32(0)
     cuda.syncthreads()
     half = TILE // 2
     while half > 0:
@@ -81,7 +84,7 @@ def block_sum_without_barrier(x, partial):
     """`block_sum`. Wrong: nothing makes a thread wait until its partner has added."""
     cache = cuda.shared.array(TILE, float32)
     t, i = cuda.threadIdx.x, cuda.grid(1)
-    cache[t] = x[i] if i < x.size else 0
+    cache[t] = x[i] if i < x.size else float32(0)
     cuda.syncthreads()
     half = TILE // 2
     while half > 0:
@@ -97,7 +100,7 @@ def block_sum_divergent(x, partial):
     """`block_sum`. Wrong: threads without a partner never come to the barrier at which the others wait."""
     cache = cuda.shared.array(TILE, float32)
     t, i = cuda.threadIdx.x, cuda.grid(1)
-    cache[t] = x[i] if i < x.size else 0
+    cache[t] = x[i] if i < x.size else float32(0)
     cuda.syncthreads()
     half = TILE // 2
     while half > 0:
@@ -139,7 +142,7 @@ def convolve_row(x, weight, y):
 @cuda.jit
 def convolve_row_tiled(x, weight, y):
     """The same: a block first loads the TILE + K - 1 elements it needs into shared memory, each once (K <= TILE)."""
-    tile = cuda.shared.array(2 * TILE, float32)
+    tile = cuda.shared.array(WITH_NEIGHBOURS, float32)
     t, i = cuda.threadIdx.x, cuda.grid(1)
     if i < x.size:
         tile[t] = x[i]

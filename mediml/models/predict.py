@@ -1,11 +1,25 @@
 """What a trained model says about many images."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from mediml import from_numpy, nn, no_grad
+from mediml import Tensor, from_numpy, nn, no_grad
+from mediml.device import CPU, Device
 
-__all__ = ["predict_logits"]
+__all__ = ["device_of", "output_of", "predict_logits"]
+
+
+def device_of(model: nn.Module) -> Device:
+    """Where a model computes: the device of its first parameter."""
+    return next((parameter.device for parameter in model.parameters()), CPU)
+
+
+def output_of(model: nn.Module, array: NDArray[Any], *others: Tensor) -> NDArray[Any]:
+    """The model's output for an array, computed where the model is; the array and the output are on the host."""
+    output: NDArray[Any] = model(from_numpy(array).to(device_of(model)), *others).detach().cpu().numpy()
+    return output
 
 
 def predict_logits(model: nn.Module, images: NDArray[np.float32], batch_size: int = 256) -> NDArray[np.float64]:
@@ -29,8 +43,7 @@ def predict_logits(model: nn.Module, images: NDArray[np.float32], batch_size: in
     try:
         with no_grad():
             parts = [
-                model(from_numpy(images[start : start + batch_size])).numpy()
-                for start in range(0, len(images), batch_size)
+                output_of(model, images[start : start + batch_size]) for start in range(0, len(images), batch_size)
             ]
     finally:
         model.train(training)

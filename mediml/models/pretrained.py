@@ -143,7 +143,9 @@ def build(architecture: Mapping[str, Any]) -> nn.Module:
 
 def weights_bytes(model: nn.Module) -> bytes:
     """The model's ``state_dict`` as the bytes of a safetensors file."""
-    arrays = {key: np.require(value.detach().numpy(), requirements="C") for key, value in model.state_dict().items()}
+    arrays = {
+        key: np.require(value.detach().cpu().numpy(), requirements="C") for key, value in model.state_dict().items()
+    }
     return safetensors.numpy.save(arrays)
 
 

@@ -25,6 +25,7 @@ from mediml import from_numpy, nn, optim
 from mediml.data.images import ImageData
 from mediml.data.loader import TensorDataset
 from mediml.models import gan
+from mediml.models.predict import device_of
 from mediml.training.base import Progress, Training, read_settings
 from mediml.training.history import History, Panel
 from mediml.training.quality import coverage, frechet, is_two_modes, padded, to_signed, to_uint8
@@ -69,6 +70,8 @@ class GanSettings:
     minutes : float, optional
     seed : int
         Of the weights, the order of the images and the noise.
+    device : str
+        Where to train. Another device gives other last digits, so a training goes on where it was begun.
     """
 
     epochs: int = 20
@@ -83,6 +86,7 @@ class GanSettings:
     measured: int = 1000
     minutes: float | None = None
     seed: int = 0
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         expect_whole(self, epochs=1, batch_size=2, latent=1, width=1, measured=2, seed=0)
@@ -207,7 +211,7 @@ class _Training(Training):
         self.architecture = architecture_of(images.shape[1], images.shape[2], settings)
         # 1. Initialise the weights of both players.
         mediml.manual_seed(settings.seed)
-        self.generator, self.discriminator = build(self.architecture)
+        self.generator, self.discriminator = (player.to(self.device) for player in build(self.architecture))
         self.generator_optimizer, self.discriminator_optimizer = (
             optim.Adam(player.parameters(), lr=settings.lr, betas=(settings.beta1, 0.999))
             for player in (self.generator, self.discriminator)
@@ -310,4 +314,4 @@ class _Training(Training):
 
 def generate(generator: nn.Module, z: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Images of uint8, (N, C, H, W), out of noise."""
-    return to_uint8(gan.fake_images(generator, from_numpy(z)).numpy())
+    return to_uint8(gan.fake_images(generator, from_numpy(z).to(device_of(generator))).cpu().numpy())

@@ -24,6 +24,7 @@ from tqdm import tqdm
 
 import mediml
 from mediml.data.loader import DataLoader
+from mediml.device import Device
 from mediml.training import checkpoint
 from mediml.training.history import History, Panel
 
@@ -80,7 +81,7 @@ class Training(ABC):
         Of its `History`.
     settings
         A frozen dataclass with at least ``epochs``, ``batch_size``, ``lr`` and ``seed``; ``minutes``, where it has
-        that field, limits the time.
+        that field, limits the time; ``device`` says where the models are.
     parts : dict of str to object
         Everything with a ``state_dict`` that a checkpoint holds: models, optimizers.
     dataset
@@ -101,6 +102,7 @@ class Training(ABC):
 
     def __init__(self, settings: Any, out: Path | None, progress: bool) -> None:
         self.settings, self.out, self.show_progress = settings, out, progress
+        self.device = Device(settings.device)
         self.progress, self.history = self._progress({}), History([], self.columns, self.panels)
 
     # -- what a training defines -----------------------------------------------------------------------------------
@@ -129,6 +131,10 @@ class Training(ABC):
     def _generator(self, epoch: int, step: int, stream: int = 0) -> np.random.Generator:
         """Random numbers of one step; other streams are independent."""
         return np.random.default_rng([self.settings.seed, epoch, step, *([stream] if stream else [])])
+
+    def _on_device(self, batch: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The tensors of a batch, each copied once to where the training computes."""
+        return tuple(part.to(self.device) for part in batch)
 
     def _finite(self, value: float, name: str = "loss") -> float:
         """The value, unless it is no number any more."""
@@ -182,7 +188,7 @@ class Training(ABC):
                 if self._time_is_up():
                     break
                 for batch in self._batches(epoch):
-                    self._learn_from(*batch)
+                    self._learn_from(*self._on_device(batch))
                     self.progress.step += 1
                     self._count_time()
                     if pressed.is_set():

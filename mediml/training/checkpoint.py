@@ -130,7 +130,7 @@ def _file_named_by_manifest(folder: Path) -> str | None:
 def _pack(value: Any, arrays: dict[str, Any]) -> Any:
     """The value as JSON holds it, arrays replaced by their names. Keys keep their type: an optimizer's are integers."""
     if isinstance(value, Tensor):
-        value = value.detach().numpy()
+        value = value.detach().cpu().numpy()
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, np.ndarray):

@@ -107,7 +107,7 @@ class _Training(Training):
         }
         # 1. Initialise the weights at random.
         mediml.manual_seed(settings.seed)
-        self.model = build(self.architecture)
+        self.model = build(self.architecture).to(self.device)
         if settings.weight_decay:
             self.optimizer: Any = optim.AdamW(
                 self.model.parameters(), lr=settings.lr, weight_decay=settings.weight_decay
@@ -142,7 +142,7 @@ class _Training(Training):
         loss.backward()
         self.optimizer.step()
         value = self._finite(loss.item())
-        correct = int((scores.detach().numpy().argmax(1) == labels.numpy()).sum())
+        correct = int((scores.detach().argmax(1) == labels).sum())
         self.progress.add(loss=value * len(labels), correct=correct)
 
     def _prepared(self, batch: Any, epoch: int, step: int) -> tuple[mediml.Tensor, mediml.Tensor]:

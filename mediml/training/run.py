@@ -43,12 +43,13 @@ class Saved:
     folder: Path
     summary: dict[str, Any]
     weights: dict[str, dict[str, NDArray[Any]]]
+    device: str = "cpu"
 
     def fill(self, **models: nn.Module) -> None:
-        """Put the weights into networks of the summary's architecture, and switch these to evaluation."""
+        """Put the weights into networks of the summary's architecture, on `device`, and switch these to evaluation."""
         for name, model in models.items():
             load_weights(model, self.weights.get(name, {}), f"{self.folder / 'model.safetensors'}: {name}")
-            model.eval()
+            model.to(self.device).eval()
 
 
 def figure(text: str, value: Any, unit: str = "", digits: int = 3) -> dict[str, Any]:
@@ -115,7 +116,7 @@ def write(folder: str | os.PathLike[str], summary: Mapping[str, Any], models: Ma
     """Write ``model.safetensors`` and, last, ``model.json``, which carries its hash."""
     folder = Path(folder)
     arrays = {
-        f"{name}.{key}": np.require(value.detach().numpy(), requirements="C")
+        f"{name}.{key}": np.require(value.detach().cpu().numpy(), requirements="C")
         for name, model in models.items()
         for key, value in model.state_dict().items()
     }
@@ -135,8 +136,8 @@ def is_run(folder: str | os.PathLike[str]) -> bool:
     return isinstance(summary, dict) and "kind" in summary
 
 
-def read(folder: str | os.PathLike[str]) -> Saved:
-    """Read a run.
+def read(folder: str | os.PathLike[str], device: str = "cpu") -> Saved:
+    """Read a run, whose networks shall compute on `device`.
 
     Raises
     ------
@@ -166,4 +167,4 @@ def read(folder: str | os.PathLike[str]) -> Saved:
     for key, value in safetensors.numpy.load(content).items():
         name, _, rest = key.partition(".")
         weights.setdefault(name, {})[rest] = value
-    return Saved(folder, summary, weights)
+    return Saved(folder, summary, weights, device)

@@ -47,6 +47,8 @@ class SegmentationSettings:
         The step size then falls with the time where this is shorter than the epochs.
     seed : int
         Of the weights, the order of the images and augmentation.
+    device : str
+        Where to train. Another device gives other last digits, so a training goes on where it was begun.
     """
 
     rank: int = 2
@@ -60,6 +62,7 @@ class SegmentationSettings:
     lr: float = 3e-3
     minutes: float | None = None
     seed: int = 0
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "widths", tuple(self.widths))
@@ -155,7 +158,7 @@ class _Training(Training):
         }
         # 1. Initialise the weights at random.
         mediml.manual_seed(settings.seed)
-        self.model = build(self.architecture)
+        self.model = build(self.architecture).to(self.device)
         self.optimizer = optim.Adam(self.model.parameters(), lr=settings.lr)
         self.parts = {"model": self.model, "optimizer": self.optimizer}
 

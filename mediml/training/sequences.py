@@ -17,6 +17,7 @@ import mediml
 from mediml import from_numpy, nn, no_grad, optim
 from mediml.data.loader import TensorDataset
 from mediml.models import rnn
+from mediml.models.predict import output_of
 from mediml.training.base import Training, read_settings
 from mediml.training.history import History, Panel
 from mediml.training.sequence_tasks import TASKS, Task
@@ -59,6 +60,8 @@ class SequenceSettings:
     minutes : float, optional
     seed : int
         Of the weights, the order of the sequences and dropout.
+    device : str
+        Where to train. Another device gives other last digits, so a training goes on where it was begun.
 
     References
     ----------
@@ -81,6 +84,7 @@ class SequenceSettings:
     lr: float = 3e-3
     minutes: float | None = None
     seed: int = 0
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         expect_choice(self, task=TASKS, cell=tuple(rnn.CELLS), pooling=tuple(rnn.POOLINGS))
@@ -174,13 +178,11 @@ def outputs(model: nn.Module, split: Any, batch_size: int = 256) -> NDArray[np.f
     model.eval()
     try:
         with no_grad():
-            parts = [
-                model(*(from_numpy(array[start : start + batch_size]) for array in (split.inputs, split.lengths)))
-                for start in range(0, len(split.inputs), batch_size)
-            ]
+            batches = (slice(start, start + batch_size) for start in range(0, len(split.inputs), batch_size))
+            parts = [output_of(model, split.inputs[batch], from_numpy(split.lengths[batch])) for batch in batches]
     finally:
         model.train(training)
-    return np.concatenate([part.numpy() for part in parts]).astype(np.float64)
+    return np.concatenate(parts).astype(np.float64)
 
 
 class _Training(Training):
@@ -206,7 +208,7 @@ class _Training(Training):
         }
         # 1. Initialise the weights at random.
         mediml.manual_seed(settings.seed)
-        self.model = build(self.architecture)
+        self.model = build(self.architecture).to(self.device)
         self.optimizer = optim.Adam(self.model.parameters(), lr=settings.lr)
         self.parts = {"model": self.model, "optimizer": self.optimizer}
 
@@ -223,6 +225,11 @@ class _Training(Training):
         best = self.progress.best_epoch
         self.model.load_state_dict(self.progress.best_weights)
         return SequenceResult(self.model.eval(), self.architecture, self.settings, self.history, best)
+
+    def _on_device(self, batch: tuple[Any, ...]) -> tuple[Any, ...]:
+        inputs, lengths, targets = batch  # the lengths are numbers that the CPU counts with
+        inputs, targets = super()._on_device((inputs, targets))
+        return inputs, lengths, targets
 
     def _learn_from(self, inputs: mediml.Tensor, lengths: mediml.Tensor, targets: mediml.Tensor) -> None:
         # 2. Forward, step by step along the sequences.

@@ -48,6 +48,8 @@ class Settings:
         Turn, scale, shift and re-expose every training image at random.
     seed : int
         Of the weights, the order of the images, augmentation and dropout.
+    device : str
+        Where to train. Another device gives other last digits, so a training goes on where it was begun.
     """
 
     epochs: int = 10
@@ -57,6 +59,7 @@ class Settings:
     dropout: float = 0.0
     augment: bool = False
     seed: int = 0
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         expect_whole(self, epochs=1, batch_size=1, seed=0)

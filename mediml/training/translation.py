@@ -22,6 +22,7 @@ from mediml.data.loader import TensorDataset
 from mediml.data.noise import DenoisingData
 from mediml.evaluation import psnr, ssim
 from mediml.models import pix2pix
+from mediml.models.predict import output_of
 from mediml.training.base import Training, read_settings
 from mediml.training.history import History, Panel
 from mediml.training.settings import expect_positive, expect_whole
@@ -47,6 +48,8 @@ class TranslationSettings:
     minutes : float, optional
     seed : int
         Of the weights and the order of the pairs.
+    device : str
+        Where to train. Another device gives other last digits, so a training goes on where it was begun.
     """
 
     epochs: int = 12
@@ -58,6 +61,7 @@ class TranslationSettings:
     width: int = 16
     minutes: float | None = None
     seed: int = 0
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         expect_whole(self, epochs=1, batch_size=1, width=1, seed=0)
@@ -149,8 +153,7 @@ def translate(translator: nn.Module, images: NDArray[np.float32], batch_size: in
     try:
         with no_grad():
             parts = [
-                translator(from_numpy(images[start : start + batch_size])).numpy()
-                for start in range(0, len(images), batch_size)
+                output_of(translator, images[start : start + batch_size]) for start in range(0, len(images), batch_size)
             ]
     finally:
         translator.train(training)
@@ -173,7 +176,7 @@ class _Training(Training):
         self.architecture = {"name": "pix2pix", "width": settings.width}
         # 1. Initialise the weights of both players.
         mediml.manual_seed(settings.seed)
-        self.translator, self.discriminator = build(self.architecture)
+        self.translator, self.discriminator = (player.to(self.device) for player in build(self.architecture))
         self.translator_optimizer, self.discriminator_optimizer = (
             optim.Adam(player.parameters(), lr=settings.lr, betas=(settings.beta1, 0.999))
             for player in (self.translator, self.discriminator)

@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mediml import from_numpy, no_grad
+from mediml import no_grad
 from mediml.data.loader import Dataset
 from mediml.data.volumes import LabelledVolume, VolumeData, generated_volumes, load_volumes, stack, unpad
 from mediml.evaluation import dice, summarise_dice
 from mediml.imaging import pad_to
+from mediml.models.predict import output_of
 from mediml.training.run import figure
 
 __all__ = ["Slices", "Volumes", "Whole", "dice_of_volumes", "load", "measure", "segment", "split"]
@@ -144,11 +145,11 @@ def _segment_one(model: Any, architecture: Mapping[str, Any], volume: LabelledVo
     if architecture["rank"] == 3:
         # Padded as in training: where nothing was ever shown beyond a border, a network invents.
         shape = tuple(map(max, architecture["shape"], image.shape))
-        scores = model(from_numpy(stack([volume], shape=shape)[0])).numpy()
+        scores = output_of(model, stack([volume], shape=shape)[0])
         return np.ascontiguousarray(unpad(scores.argmax(1).astype(np.uint8), [volume])[0])
     order = _axes(architecture["axis"])
     planes = np.ascontiguousarray(_with_context(image.transpose(order), architecture["context"]))
-    masks = model(from_numpy(planes)).numpy().argmax(1).astype(np.uint8)
+    masks = output_of(model, planes).argmax(1).astype(np.uint8)
     return np.ascontiguousarray(masks.transpose(np.argsort(order)))
 
 

@@ -113,7 +113,7 @@ def test_both_ways_through_time_agree(op, make, monkeypatch):
 
 
 @pytest.mark.parametrize("op", GATES)
-def test_the_number_of_launches_does_not_depend_on_the_steps(op):
+def test_more_steps_are_not_more_launches(op):
     def launches(T):
         forward = on_device(layer(FixedDraw(), op, (T, 1, 2, 2)))
         backward = on_device(layer_back(FixedDraw(), op, (T, 1, 2, 2)))
@@ -124,7 +124,9 @@ def test_the_number_of_launches_does_not_depend_on_the_steps(op):
             counts.append(LAUNCHES.value - before)
         return counts
 
-    assert launches(2) == launches(7)
+    few, many = launches(2), launches(12)
+    assert many[0] == few[0]
+    assert many[1] < few[1] + 10  # a longer sum may take another round; a launch for each step would be 10 more
 
 
 def test_transposed_views_are_read_as_they_stand():
@@ -138,13 +140,16 @@ def test_transposed_views_are_read_as_they_stand():
 
 
 @pytest.mark.parametrize("reverse", [False, True])
-def test_lengths_out_of_range_are_reported_late_and_read_nothing_foreign(reverse):
-    x, *rest = layer(FixedDraw(), "lstm", (2, 2, 1, 2), lengths=[5, -3], reverse=reverse)
-    y = cuda.lstm_forward(*on_device((x, *rest)))[0]  # nobody waits
+@pytest.mark.parametrize("end", ["forward", "backward_all"])
+def test_lengths_out_of_range_are_reported_late_and_read_nothing_foreign(end, reverse):
+    make = layer if end == "forward" else layer_back
+    arguments = make(FixedDraw(), "lstm", (2, 2, 1, 2), lengths=[2, 0], reverse=reverse)
+    expected = getattr(reference, f"lstm_{end}")(*arguments)[0]
+    wrong = [np.array([5, -3]) if getattr(a, "dtype", None) == np.int64 else a for a in arguments]
+    ours = getattr(cuda, f"lstm_{end}")(*on_device(wrong))[0]  # nobody waits
     with pytest.raises(IndexError, match=r"lstm: lengths expects numbers from 0 to 2, got (5|-3)"):
-        y.get()
-    rest[-2] = np.array([2, 0])
-    np.testing.assert_allclose(y.get(), reference.lstm_forward(x, *rest)[0], atol=1e-5)
+        ours.get()
+    np.testing.assert_allclose(ours.get(), expected, atol=1e-5)
 
 
 def test_nothing_is_copied_to_the_host():

@@ -22,6 +22,7 @@ def add_common_arguments(
             "--minutes", type=float, help="stop after this time, if the epochs are not done; not repeatable to the bit"
         )
     parser.add_argument("--seed", type=int, help=seed)
+    parser.add_argument("--device", metavar="DEVICE", help="where to train: cpu, or cuda, an NVIDIA GPU (cpu)")
     parser.add_argument("--resume", action="store_true", help="go on with the interrupted training in RUN")
     parser.add_argument("--quiet", action="store_true", help="no progress bar and no line per epoch")
 
