@@ -203,6 +203,10 @@ def from_cuda_array_interface(source):
     found = source.__cuda_array_interface__
     if found.get("mask") is not None:
         raise TypeError("from_cuda_array_interface: masked arrays are not supported")
+    if found["data"][1]:
+        raise TypeError(
+            "from_cuda_array_interface: the memory may only be read, and kernels write; copy the array first"
+        )
     stream = found.get("stream")
     if stream is not None and not memory_is_host():
         from numba import cuda
