@@ -373,6 +373,7 @@ def test_no_simulator_and_no_gpu_is_needed():
 ROW, SUMS = np.arange(24, dtype=np.float32), np.zeros(2, np.float32)
 LEVELS = np.arange(32) % 4
 LIMITS = np.float32(0), np.float32(9)
+BEYOND = {"out_of_bounds_read", "out_of_bounds_write"}
 OF_THE_LESSON = {
     "window_without_guard": (
         (3, 4, X[:10], ROW[:10], *LIMITS),
