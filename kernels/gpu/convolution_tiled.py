@@ -176,7 +176,8 @@ def tiled(tile, rules):
         if k < last:
             offsets[at, 0], offsets[at, 1], d, h, w = entry(k, rest, sizes)
             places[at, 0], places[at, 1], places[at, 2] = d, h, w
-        else:
+        else:  # read with the others, and not used
+            offsets[at, 0] = offsets[at, 1] = places[at, 1] = places[at, 2] = 0
             places[at, 0] = _NOWHERE
 
     @kernel
