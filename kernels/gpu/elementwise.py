@@ -15,11 +15,12 @@ from functools import cache
 
 from numba import cuda
 
+from kernels import elementary
 from kernels.gpu.launch import THREADS, blocks_for, kernel, strided
 from kernels.gpu.memory import empty, readable
 from kernels.gpu.target import SIMULATED
 
-__all__ = ["flat", "named", "over_elements", "over_rows", "rounded"]
+__all__ = ["flat", "named", "of_mean", "over_elements", "over_rows", "rounded", "weighted"]
 
 #: Blocks below each other in the grid of `over_rows`; a grid may have 65535.
 _MOST_BLOCKS_OF_ROWS = 2 if SIMULATED else 8192
@@ -86,6 +87,32 @@ def rounded(parameters, dtype):
 def flat(arrays):
     """Each array as kernels take it, its elements in one axis."""
     return [readable(array).reshape(-1) for array in arrays]
+
+
+@cache
+def weighted(function):
+    """The formula times its second argument: of (x, weight, …). A slope so becomes a gradient that is passed on."""
+
+    def weighted(x, weight, *arguments):
+        return weight * function(x, *arguments)
+
+    return _composed(weighted, function)
+
+
+@cache
+def of_mean(slope):
+    """The gradient that a mean passes on: of (x, grad_y, …, how many elements there are)."""
+
+    def of_mean(x, grad_y, *arguments):
+        return grad_y / arguments[-1] * slope(x, *arguments[:-1])
+
+    return _composed(of_mean, slope)
+
+
+def _composed(function, inner):
+    function.__name__ += "_" + inner.__name__
+    function.__module__ = inner.__module__
+    return elementary.formula(function)
 
 
 @cache

@@ -12,13 +12,11 @@ Optimizations
 A probability outside 0 … 1 is not refused, for nobody on the host looks at it: its logarithm is NaN.
 """
 
-from functools import cache
-
 import numpy as np
 
 from kernels.elementary import formula
 from kernels.gpu import math
-from kernels.gpu.elementwise import over_elements
+from kernels.gpu.elementwise import of_mean, over_elements, weighted
 from kernels.gpu.sums import sum_of
 from kernels.loss import shapes
 
@@ -127,7 +125,7 @@ def _given(array):
 
 def _forward(loss, x, *arrays, reduction, weight=None, parameters=()):
     if weight is not None:
-        loss, arrays = _weighted(loss), (weight, *arrays)
+        loss, arrays = weighted(loss), (weight, *arrays)
     if reduction == "none":
         return over_elements(loss, x, *arrays, parameters=parameters)
     divisor = x.size if reduction == "mean" else 1
@@ -137,35 +135,10 @@ def _forward(loss, x, *arrays, reduction, weight=None, parameters=()):
 def _backward(op, slope, grad_y, x, *arrays, reduction, weight=None, parameters=()):
     shapes.check_gradient(op, grad_y, x, reduction, x.shape)
     if weight is not None:
-        slope, arrays = _weighted(slope), (weight, *arrays)
+        slope, arrays = weighted(slope), (weight, *arrays)
     if reduction == "mean":
-        return over_elements(_mean(slope), x, grad_y, *arrays, parameters=(*parameters, x.size))
-    return over_elements(_weighted(slope), x, grad_y, *arrays, parameters=parameters)
-
-
-@cache
-def _weighted(function):
-    """The formula times a number; so is a slope times the gradient that comes in."""
-
-    def weighted(x, weight, *arguments):
-        return weight * function(x, *arguments)
-
-    return _named(weighted, function)
-
-
-@cache
-def _mean(slope):
-    """The slope times the gradient of a mean, whose number of elements is the last parameter."""
-
-    def of_mean(x, grad_y, *arguments):
-        return grad_y / arguments[-1] * slope(x, *arguments[:-1])
-
-    return _named(of_mean, slope)
-
-
-def _named(composed, function):
-    composed.__name__ = f"{composed.__name__}_{function.__name__}"
-    return formula(composed)
+        return over_elements(of_mean(slope), x, grad_y, *arrays, parameters=(*parameters, x.size))
+    return over_elements(weighted(slope), x, grad_y, *arrays, parameters=parameters)
 
 
 @formula
