@@ -53,10 +53,14 @@ def as_tensor(data: Any, dtype: Any = None, device: str | Device | None = None, 
 
 def _of_another_library(source: Any) -> Tensor:
     """A tensor over memory of the GPU that another library owns."""
-    from kernels.gpu import exchange  # here: what runs on the CPU does without it
+    from kernels.gpu import exchange, streams  # here: what runs on the CPU does without it
 
     Device("cuda")  # refused where none can be used
-    result = from_array(exchange.adopted(source))
+    if type(source).__module__.partition(".")[0] == "torch":
+        streams.follow_torch()
+    by_interface = hasattr(source, "__cuda_array_interface__")
+    adopt = exchange.from_cuda_array_interface if by_interface else exchange.from_dlpack
+    result = from_array(adopt(source))
     to_dtype(result.dtype)
     return result
 

@@ -192,17 +192,17 @@ class Tensor:
 
     def __dlpack__(self, **options: Any) -> Any:
         if self.is_cuda:
-            return _exchange().capsule_of(self._shared(), options.get("stream"))
+            return self._shared().__dlpack__(**options)
         return self.numpy().__dlpack__(**options)
 
     def __dlpack_device__(self) -> tuple[int, int]:
-        return _exchange().DLPACK_DEVICE if self.is_cuda else self._array.__dlpack_device__()
+        return self._array.__dlpack_device__()
 
     @property
     def __cuda_array_interface__(self) -> dict[str, Any]:
         if not self.is_cuda:
             raise AttributeError("__cuda_array_interface__: the tensor is not on a GPU")
-        return _exchange().interface_of(self._shared())
+        return self._shared().__cuda_array_interface__
 
     def _shared(self) -> Any:
         """The array, for another library."""
@@ -370,12 +370,6 @@ class Tensor:
         if tracked and result._node is not None:
             self._attach(result._node, result._output_index)
         return self
-
-
-def _exchange() -> Any:
-    from kernels.gpu import exchange  # here: what runs on the CPU does without it
-
-    return exchange
 
 
 def from_array(array: Any, device: Device = CPU) -> Tensor:

@@ -38,6 +38,7 @@ STOREYS = {
     "mediml.training": 5,
     "mediml.viewer": 4,
     "mediml.diagnosis": 5,
+    "mediml.exercises": 5,
     "mediml.verify": 5,
     "mediml.checkup": 5,
     "mediml.bench": 6,

@@ -6,5 +6,6 @@ computed as a gather too: each row of the gradient belongs to one index, which c
 scatter, in which every place adds to its row, would let two threads write to one row at once.
 
 ``embedding_renorm_update`` shortens rows that have become too long, in place, as torch's ``max_norm`` asks for.
-``reference.py`` holds the formulas, ``cpu.py`` and ``cuda.py`` the fast twins. The layer is in ``mediml/nn/modules/embedding.py``.
+``reference.py`` holds the formulas, ``cpu.py`` and ``cuda.py`` the fast twins. The layer is in
+``mediml/nn/modules/embedding.py``.
 """

@@ -9,8 +9,8 @@ Optimizations
 * The gradient needs no atomic addition, whose order would differ from run to run. The places are sorted by their index,
   equal ones in their order; then each row's places lie side by side, and what they receive is added in that order. The
   sort costs about log2(N / 256) passes over N indices; grad_y, E times as large, is read once.
-* Most rows have few places and some may have very many. So the sorted places, not the rows, are shared out, `chunk` to a
-  thread. A row that ends where it began is written at once; one that reaches over the edge of a chunk leaves its parts
+* Most rows have few places and some may have very many. So the sorted places, not the rows, are shared out, `chunk` to
+  a thread. A row that ends where it began is written at once; one that reaches over an edge of chunks leaves its parts
   in `heads` and `tails`, and a thread of the second kernel adds those:
 
       sorted   a a a b b │ b b b b b │ b c c d d │        chunks of five places
@@ -61,9 +61,9 @@ def embedding_backward_weight(grad_y, index, rows, padding_idx, scale_grad_by_fr
     chunks = -(-N // chunk)
     heads, tails, starts = empty((chunks, E), grad.dtype), empty((chunks, E), grad.dtype), empty(rows + 1, np.int64)
     _find_starts[per_element(rows + 1)](keys, starts)
-    choices = int(padding_idx), bool(scale_grad_by_freq)
-    _collect[per_element(chunks * E)](places, keys, order, chunk, *choices, heads, tails, grad, *report)
-    _add_parts[per_element(grad.size)](heads, tails, starts, chunk, *choices, grad)
+    scaled = bool(scale_grad_by_freq)
+    _collect[per_element(chunks * E)](places, keys, order, chunk, scaled, heads, tails, grad, *report)
+    _add_parts[per_element(grad.size)](heads, tails, starts, chunk, int(padding_idx), scaled, grad)
     return grad
 
 
@@ -111,7 +111,7 @@ def _find_starts(keys, starts):
 
 
 @kernel
-def _collect(grad_y, keys, order, chunk, padding_idx, scale_grad_by_freq, heads, tails, grad_weight, code, note):
+def _collect(grad_y, keys, order, chunk, scale_grad_by_freq, heads, tails, grad_weight, code, note):
     """Each thread adds up one column of one chunk of the sorted places."""
     V, E = grad_weight.shape
     c, e = cuda.grid(1) // E, cuda.grid(1) % E
@@ -129,7 +129,7 @@ def _collect(grad_y, keys, order, chunk, padding_idx, scale_grad_by_freq, heads,
                     heads[c, e] = acc
                 elif goes_on:
                     tails[c, e] = acc
-                elif row != padding_idx:
+                else:
                     grad_weight[row, e] = acc / grad_weight.dtype.type(s + 1 - begin) if scale_grad_by_freq else acc
                 begin, acc = s + 1, grad_weight.dtype.type(0)
 

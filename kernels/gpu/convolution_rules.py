@@ -83,7 +83,7 @@ GATHER = Rules(_gather_plan, _gather_entry, _gather_column, 1, False)
 
 @formula
 def _phase(q, size, K, stride, padding, dilation):
-    """Of phase q of an axis: q; the first j and how many there are; the first tap, the distance to the next, how many."""
+    """Of phase q of an axis: q; the first j and how many; the first tap, the distance to the next, how many."""
     first = (padding - q + stride - 1) // stride
     count = max((size - 1 + padding - q) // stride - first + 1, 0)
     tap, step, taps = 0, 1, 0

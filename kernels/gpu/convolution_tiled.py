@@ -40,7 +40,7 @@ from kernels.gpu.launch import blocks_for, kernel
 from kernels.gpu.memory import empty
 from kernels.gpu.target import SIMULATED
 
-__all__ = ["Tile", "gather_tiled", "relate_tiled", "spread_tiled", "tile_for", "tiled"]
+__all__ = ["TILES", "Tile", "gather_tiled", "relate_tiled", "spread_tiled", "tile_for", "tiled"]
 
 #: Places of a sum that one block of `relate_tiled` adds, at most; blocks that keep the largest GPUs busy.
 _LONGEST_SUM, _BLOCKS = (8, 4) if SIMULATED else (8192, 512)
@@ -56,7 +56,7 @@ _LEAST = (2, 2, 3) if SIMULATED else (12, 12, 8)
 
 
 class Tile(NamedTuple):
-    """Sizes of a tile; powers of two."""
+    """Sizes of a tile: powers of two, with at least as many threads as columns."""
 
     ROWS: int
     COLUMNS: int
@@ -75,9 +75,9 @@ class Tile(NamedTuple):
         return (blocks_for(columns, self.COLUMNS), blocks_for(rows, self.ROWS), sums), self.threads
 
 
-#: The largest first. float64 takes two registers: 8 x 8 sums of a thread would not leave enough of them.
-_TILES = (Tile(128, 128, 8, 8, 8, 4), Tile(64, 128, 8, 8, 8, 4), Tile(64, 64, 8, 8, 4, 4), Tile(32, 128, 8, 8, 4, 4))
-_TILES_OF = {4: _TILES, 8: _TILES[2:]}
+#: The largest first; a thread has 64 or 32 sums. One of float64 takes two of its 255 registers: 64 are too many.
+TILES = (Tile(128, 128, 8, 8, 8, 4), Tile(64, 128, 8, 8, 8, 4), Tile(64, 64, 8, 8, 4, 4), Tile(32, 128, 8, 8, 4, 4))
+_TILES_OF = {4: TILES, 8: TILES[2:]}
 if SIMULATED:  # each thread is one of Python's
     _TILES_OF = dict.fromkeys(_TILES_OF, (Tile(4, 4, 2, 2, 2, 1),))
 
@@ -85,24 +85,22 @@ if SIMULATED:  # each thread is one of Python's
 def tile_for(rows, columns, steps, sums, dtype):
     """The tile for so many sums of this size; None where one would be mostly empty.
 
-    The largest one that is more than half full and leaves enough blocks to keep a GPU busy; if none does, the one with
+    The largest one that is at least half full and leaves enough blocks to keep a GPU busy; if none does, the one with
     the most blocks. It follows from the shape only, so that results do not depend on the GPU.
     """
     if any(size < least for size, least in zip((rows, columns, steps), _LEAST)) or sums > 65535:
         return None
-    tiles = _TILES_OF[dtype.itemsize]
-    fitting = [tile for tile in tiles if rows > tile.ROWS // 2] or [tiles[-1]]
-    blocks = [math.prod(tile.grid(rows, columns, sums)[0]) for tile in fitting]
-    return next(
-        (tile for tile, count in zip(fitting, blocks) if count >= _FEW_BLOCKS), fitting[blocks.index(max(blocks))]
-    )
+    blocks = {tile: math.prod(tile.grid(rows, columns, sums)[0]) for tile in _TILES_OF[dtype.itemsize]}
+    results = {tile: count * tile.ROWS * tile.COLUMNS for tile, count in blocks.items()}
+    filled = [tile for tile in blocks if results[tile] < 2 * rows * columns * sums] or [min(results, key=results.get)]
+    return next((tile for tile in filled if blocks[tile] >= _FEW_BLOCKS), max(filled, key=blocks.get))
 
 
 def gather_tiled(x, weight, bias, y, stride, padding, dilation, groups, tile=None):
     """`gather_direct` with tiles. Returns False, and does nothing, where no tile is given and none is worth while."""
     rows, columns, steps = weight.shape[0] // groups, y.size // y.shape[1], math.prod(weight.shape[1:])
-    tile = tile or tile_for(rows, columns, steps, groups, y.dtype)
-    if tile is None:
+    tile = tile or (_short(x, padding) and tile_for(rows, columns, steps, groups, y.dtype))
+    if not tile:
         return False
     sizes = weight.shape, x.shape, y.shape, stride, padding, dilation, (groups, 1)
     tiled(tile, GATHER)[tile.grid(rows, columns, groups)](*_flat(weight, x, bias, y), sizes)
@@ -114,8 +112,8 @@ def spread_tiled(x, weight, bias, y, stride, padding, dilation, groups, tile=Non
     phases, rows = math.prod(stride), weight.shape[1]
     columns = y.shape[0] * math.prod(-(-size // s) for size, s in zip(y.shape[2:], stride))  # of the largest phase
     steps = weight.shape[0] // groups * math.prod(weight.shape[2:]) // phases  # of a phase, on average
-    tile = tile or tile_for(rows, columns, steps, groups * phases, y.dtype)
-    if tile is None:
+    tile = tile or (_short(y, padding) and tile_for(rows, columns, steps, groups * phases, y.dtype))
+    if not tile:
         return False
     sizes = weight.shape, x.shape, y.shape, stride, padding, dilation, (groups, 1)
     tiled(tile, SPREAD)[tile.grid(rows, columns, groups * phases)](*_flat(weight, x, bias, y), sizes)
@@ -130,8 +128,8 @@ def relate_tiled(coarse, fine, grad_weight, stride, padding, dilation, groups, t
     """
     rows, columns = coarse.shape[1] // groups, math.prod(grad_weight.shape[1:])
     places = coarse.size // coarse.shape[1]
-    tile = tile or tile_for(rows, columns, places, groups, coarse.dtype)
-    if tile is None:
+    tile = tile or (_short(fine, padding) and tile_for(rows, columns, places, groups, coarse.dtype))
+    if not tile:
         return False
     blocks = math.prod(tile.grid(rows, columns, groups)[0])
     parts = min(parts_of(places, _LONGEST_SUM, blocks, _BLOCKS), 65535 // groups)
@@ -142,6 +140,11 @@ def relate_tiled(coarse, fine, grad_weight, stride, padding, dilation, groups, t
     if parts > 1:
         add_up(partial, grad_weight)
     return True
+
+
+def _short(fine, padding):
+    """Whether places on an axis, padding included, are numbers of 32 bits, with a margin."""
+    return all(size + 2 * p < -_NOWHERE for size, p in zip(fine.shape[2:], padding))
 
 
 def _flat(*arrays):
@@ -207,7 +210,8 @@ def tiled(tile, rules):
         cuda.syncthreads()
         k_a, row_a = thread % SLAB, thread // SLAB  # what this thread brings of a: neighbours are neighbours in k
         k_b, column_b = thread // COLUMNS, thread % COLUMNS  # and of b: one column, whose place it finds only once
-        b_start, d_b, h_b, w_b, target = column(min(column_0 + column_b, columns - 1), rest, sizes)
+        b_start, d_0, h_0, w_0, target = column(min(column_0 + column_b, columns - 1), rest, sizes)
+        d_b, h_b, w_b = int32(d_0), int32(h_0), int32(w_0)  # places are short: 32 bits are fast
         if thread < COLUMNS:
             targets[column_b] = target
         if thread < TABLE:
@@ -224,7 +228,7 @@ def tiled(tile, rules):
             for i in range(B_LOADS):
                 at = at_b + i * B_STEP
                 d, h, w = int32(d_b + places[at, 0]), int32(h_b + places[at, 1]), int32(w_b + places[at, 2])
-                inside = (0 <= d) & (d < D) & (0 <= h) & (h < H) & (0 <= w) & (w < W)
+                inside = (d >= 0) & (d < D) & (h >= 0) & (h < H) & (w >= 0) & (w < W)
                 b_ahead[i] = b[uint64(b_start + offsets[at, 1])] if inside else zero
             if done % TABLE == 0 and thread < TABLE:
                 k = done + TABLE + thread
@@ -265,11 +269,11 @@ def tiled(tile, rules):
                 for j in range(C):
                     place = j // RUN * C_STEP + thread_x * RUN + j % RUN
                     if row < rows and column_0 + place < columns:
-                        b_start, d_b, h_b, w_b, target = column(column_0 + place, rest, sizes)
+                        b_start, d_0, h_0, w_0, target = column(column_0 + place, rest, sizes)
                         exact = bias[bias_start + row] if bias.size > 0 else zero
                         for k in range(first, last):
                             a_k, b_k, d_k, h_k, w_k = entry(k, rest, sizes)
-                            if 0 <= d_b + d_k < D and 0 <= h_b + h_k < H and 0 <= w_b + w_k < W:
+                            if 0 <= d_0 + d_k < D and 0 <= h_0 + h_k < H and 0 <= w_0 + w_k < W:
                                 exact += a[a_start + row * a_step + a_k] * b[b_start + b_k]
                         y[y_start + row * y_step + target] = exact
 

@@ -1,176 +1,218 @@
-"""Memory on the GPU shared with other libraries, without a copy: ``__cuda_array_interface__`` and DLPack.
+"""Arrays handed to other libraries and taken from them without a copy: DLPack and the CUDA Array Interface.
 
-The interface is a dict with an address, a shape and strides; DLPack is the same as a C struct in a Python capsule. Who
-hands memory out keeps it alive until the other side lets go: an adopted array holds the object that it came from, and a
-capsule's deleter drops the reference that the capsule held.
+A DLPack capsule holds a C structure that says where the elements lie, and a function to be called, once, when the taker
+no longer needs them:
 
-Work of both sides must meet on one stream. Where the object is PyTorch's, launches follow PyTorch's current stream from
-then on (``streams.py``); for any other, the producer's stream is waited for.
+    x.__dlpack__()      makes the structure and a capsule "dltensor"; the structure keeps the array alive
+    the taker           renames the capsule "used_dltensor" and calls the structure's deleter when it is done
+    nobody takes it     the capsule's destructor calls the deleter
+
+In the simulator the memory is the host's, and says so (kDLCPU): NumPy and torch can share it there.
 
 References
 ----------
-https://numba.readthedocs.io/en/stable/cuda/cuda_array_interface.html, version 3
-https://dmlc.github.io/dlpack/latest/c_api.html
+https://dmlc.github.io/dlpack/latest/c_api.html; https://numba.readthedocs.io/en/stable/cuda/cuda_array_interface.html
 """
 
 import ctypes
-import sys
+import weakref
 
 import numpy as np
-from numba import cuda
 
 from kernels.gpu import streams
 from kernels.gpu.array import DeviceArray
-from kernels.gpu.target import memory_is_host
+from kernels.gpu.target import memory_is_host, require
 
-__all__ = ["DLPACK_DEVICE", "adopted", "capsule_of", "interface_of"]
+__all__ = ["dlpack", "dlpack_device", "from_cuda_array_interface", "from_dlpack", "interface"]
 
-#: What ``__dlpack_device__`` says: an NVIDIA GPU (2), the first of this process.
-DLPACK_DEVICE = (2, 0)
-
-#: DLPack's codes of NumPy's kinds of dtype.
+_CPU, _CUDA = 1, 2
 _CODES = {"i": 0, "u": 1, "f": 2, "b": 6}
 _KINDS = {code: kind for kind, code in _CODES.items()}
 
 
-class _Foreign:
-    """Memory of another library: it lives as long as what is held here."""
-
-    def __init__(self, pointer, owner):
-        self.pointer, self.owner = pointer, owner
+class _Device(ctypes.Structure):
+    _fields_ = (("type", ctypes.c_int32), ("id", ctypes.c_int32))
 
 
-def interface_of(array):
-    """``__cuda_array_interface__`` of a DeviceArray."""
-    handle = streams.current_handle()
-    return {
-        "shape": array.shape, "typestr": array.dtype.str, "data": (array.pointer, False), "version": 3,
-        "strides": None if array.is_contiguous else array.strides, "stream": handle or 1,  # 1: the default stream
-    }  # fmt: skip
-
-
-def adopted(source):
-    """A DeviceArray over the memory of an object with ``__cuda_array_interface__`` or ``__dlpack__``.
-
-    Raises
-    ------
-    TypeError
-        For memory that may only be read, or a dtype that NumPy has not.
-    """
-    if type(source).__module__.partition(".")[0] == "torch":
-        streams.follow(_stream_of_torch)
-    interface = getattr(source, "__cuda_array_interface__", None)
-    if interface is None:
-        return _from_capsule(source.__dlpack__(stream=streams.current_handle() or 1))
-    pointer, read_only = interface["data"]
-    if read_only:
-        raise TypeError("the array on the GPU may only be read, and a tensor's memory can be written; copy it first")
-    _wait_for(interface.get("stream"))
-    dtype = np.dtype(interface["typestr"])
-    return DeviceArray.over(_Foreign(pointer, source), tuple(interface["shape"]), dtype, interface.get("strides"))
-
-
-def _stream_of_torch():
-    """Handle of PyTorch's current stream."""
-    return sys.modules["torch"].cuda.current_stream().cuda_stream
-
-
-def _wait_for(handle):
-    """Let the work that the producer has queued on its stream finish, if ours is another."""
-    if handle is None or memory_is_host() or (1 if handle == 0 else handle) == (streams.current_handle() or 1):
-        return
-    stream = cuda.default_stream() if handle in (0, 1) else cuda.external_stream(handle)
-    stream.synchronize()
-
-
-# -- DLPack ----------------------------------------------------------------------------------------------------------
+class _DataType(ctypes.Structure):
+    _fields_ = (("code", ctypes.c_uint8), ("bits", ctypes.c_uint8), ("lanes", ctypes.c_uint16))
 
 
 class _Tensor(ctypes.Structure):
     _fields_ = (
-        ("data", ctypes.c_void_p), ("device_type", ctypes.c_int32), ("device_id", ctypes.c_int32),
-        ("ndim", ctypes.c_int32), ("code", ctypes.c_uint8), ("bits", ctypes.c_uint8), ("lanes", ctypes.c_uint16),
+        ("data", ctypes.c_void_p), ("device", _Device), ("ndim", ctypes.c_int32), ("dtype", _DataType),
         ("shape", ctypes.POINTER(ctypes.c_int64)), ("strides", ctypes.POINTER(ctypes.c_int64)),
         ("byte_offset", ctypes.c_uint64),
     )  # fmt: skip
 
 
-_Deleter = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
-
-
 class _Managed(ctypes.Structure):
-    _fields_ = (("tensor", _Tensor), ("context", ctypes.c_void_p), ("deleter", _Deleter))
+    pass
 
 
-_python = ctypes.pythonapi
-_Destructor = ctypes.CFUNCTYPE(None, ctypes.c_void_p)  # not py_object: the capsule is being destroyed
-_new_capsule = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.c_char_p, _Destructor)(
-    ("PyCapsule_New", _python)
-)
-_pointer_in = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(("PyCapsule_GetPointer", _python))
-_set_name = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.py_object, ctypes.c_char_p)(("PyCapsule_SetName", _python))
-_is_valid = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_char_p)(("PyCapsule_IsValid", _python))
-_raw_pointer = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_char_p)(("PyCapsule_GetPointer", _python))
+_Deleter = ctypes.CFUNCTYPE(None, ctypes.POINTER(_Managed))
+_Destructor = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+_Managed._fields_ = (("tensor", _Tensor), ("context", ctypes.c_void_p), ("deleter", ctypes.c_void_p))
 
-_NAME, _USED_NAME = b"dltensor", b"used_dltensor"
+_api = ctypes.pythonapi
+_new = _api.PyCapsule_New
+_new.restype, _new.argtypes = ctypes.py_object, (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p)
+_is_valid = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_char_p)(("PyCapsule_IsValid", _api))
+_pointer = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_char_p)(("PyCapsule_GetPointer", _api))
+_rename = _api.PyCapsule_SetName
+_rename.restype, _rename.argtypes = ctypes.c_int, (ctypes.py_object, ctypes.c_char_p)
 
-#: Structs that others may still read, with what they point to, by address.
+#: What is handed out: the array and the C structures, by the address of the structure, until the deleter is called.
 _handed_out = {}
 
 
 @_Deleter
-def _let_go(address):
-    _handed_out.pop(address, None)
+def _delete(managed):
+    """May be called by any thread and in any order; a second call for the same structure finds nothing."""
+    _handed_out.pop(ctypes.cast(managed, ctypes.c_void_p).value, None)
 
 
-@_Destructor
-def _destroyed(capsule):
-    """Nobody took the tensor out of the capsule: it is let go of here."""
-    if _is_valid(capsule, _NAME):
-        _handed_out.pop(_raw_pointer(capsule, _NAME), None)
+@ctypes.PYFUNCTYPE(None, ctypes.c_void_p)
+def _destroy(capsule):
+    """A capsule dies: if nobody has taken it, its array is let go."""
+    if _is_valid(capsule, b"dltensor"):
+        _handed_out.pop(_pointer(capsule, b"dltensor"), None)
 
 
-def capsule_of(array, stream=None):
-    """DLPack's capsule of a DeviceArray, for a consumer that works on `stream` (None, or 1: the default one)."""
-    handle = 0 if stream in (None, 0, 1, -1) else stream
-    if stream != -1 and handle != streams.current_handle() and not memory_is_host():
-        own = streams.current()
-        (cuda.default_stream() if own == 0 else own).synchronize()
-    sizes = (ctypes.c_int64 * array.ndim)(*array.shape)
-    steps = (ctypes.c_int64 * array.ndim)(*(step // array.itemsize for step in array.strides))
-    managed = _Managed(
-        _Tensor(
-            array.pointer, *DLPACK_DEVICE, array.ndim, _CODES[array.dtype.kind], array.itemsize * 8, 1, sizes, steps, 0
-        ),
-        None,
-        _let_go,
+def _device_id():
+    from numba import cuda
+
+    return 0 if memory_is_host() else cuda.get_current_device().id
+
+
+def dlpack_device(x):
+    """(kind, number) of the device, as DLPack counts."""
+    return (_CPU if memory_is_host() else _CUDA), _device_id()
+
+
+def dlpack(x, *, stream=None, max_version=None, dl_device=None, copy=None):
+    """``x.__dlpack__()``: a capsule around the array.
+
+    Parameters
+    ----------
+    stream : int, optional
+        The taker's stream, which is made to wait for what is queued here: None and 1 the default one, -1 none.
+    """
+    if dl_device is not None and tuple(dl_device) != dlpack_device(x):
+        raise BufferError(f"the array lies on device {dlpack_device(x)}, not on {tuple(dl_device)}")
+    if any(stride % x.itemsize for stride in x.strides):
+        raise BufferError("DLPack counts strides in elements")
+    _let_wait(stream)
+    x = x.copy() if copy else x
+    ndim = x.ndim
+    shape = (ctypes.c_int64 * max(ndim, 1))(*x.shape)
+    strides = (ctypes.c_int64 * max(ndim, 1))(*(stride // x.itemsize for stride in x.strides))
+    managed = _Managed()
+    kind, number = dlpack_device(x)
+    managed.tensor = _Tensor(
+        x.pointer, _Device(kind, number), ndim, _DataType(_CODES[x.dtype.kind], 8 * x.itemsize, 1), shape, strides, 0
     )
+    managed.deleter = ctypes.cast(_delete, ctypes.c_void_p)
     address = ctypes.addressof(managed)
-    _handed_out[address] = (managed, array, sizes, steps)
-    return _new_capsule(address, _NAME, _destroyed)
+    _handed_out[address] = (x, shape, strides, managed)
+    return _new(address, b"dltensor", ctypes.cast(_destroy, ctypes.c_void_p))
 
 
-class _Consumed:
-    """A struct taken out of a capsule; its owner is told when no array needs the memory any more."""
+def _let_wait(stream):
+    """The taker's stream waits for what is queued on the current one."""
+    if memory_is_host() or stream == -1:
+        return
+    taker, ours = {None: 0, 1: 0}.get(stream, stream), streams.current_handle()
+    if taker != ours:
+        from numba import cuda
 
-    def __init__(self, managed):
-        self.managed = managed
-
-    def __del__(self):
-        if self.managed.deleter:
-            self.managed.deleter(ctypes.addressof(self.managed))
+        event = cuda.event(timing=False)
+        event.record(streams.current() or cuda.default_stream())
+        event.wait(cuda.external_stream(taker) if taker else cuda.default_stream())
 
 
-def _from_capsule(capsule):
-    managed = _Managed.from_address(_pointer_in(capsule, _NAME))
+class _Lent:
+    """Memory of another library: a block for `DeviceArray`. When no array needs it any more, `release` is called."""
+
+    __slots__ = ("__weakref__", "keeps", "pointer")
+
+    def __init__(self, pointer, keeps=None, release=None):
+        self.pointer, self.keeps = pointer, keeps
+        if release is not None:
+            weakref.finalize(self, release).atexit = False
+
+
+def from_dlpack(source):
+    """The array in another library's memory, without a copy; that library lets it go when the last view is gone.
+
+    Parameters
+    ----------
+    source : object with ``__dlpack__`` and ``__dlpack_device__``, such as a torch.Tensor on the GPU
+
+    Raises
+    ------
+    BufferError, TypeError
+        If it lies elsewhere than kernels can reach, or holds what has no dtype here.
+    """
+    require()
+    kind, number = source.__dlpack_device__()
+    wanted = _CPU if memory_is_host() else _CUDA
+    if kind != wanted or (wanted == _CUDA and number != _device_id()):
+        here = (wanted, _device_id())
+        raise BufferError(f"from_dlpack: expected an array on device {here}, got {(int(kind), number)}")
+    capsule = source.__dlpack__() if memory_is_host() else source.__dlpack__(stream=streams.current_handle() or 1)
+    address = _pointer(id(capsule), b"dltensor")
+    managed = _Managed.from_address(address)
     tensor = managed.tensor
-    if tensor.device_type != DLPACK_DEVICE[0] or tensor.code not in _KINDS or tensor.lanes != 1:
+    data_type, ndim = tensor.dtype, tensor.ndim
+    if data_type.lanes != 1 or data_type.code not in _KINDS:
         raise TypeError(
-            f"dlpack: expected numbers on an NVIDIA GPU, got device {tensor.device_type}, dtype code {tensor.code}, "
-            f"{tensor.lanes} lanes"
+            f"from_dlpack: no dtype for code {data_type.code}, {data_type.bits} bits, {data_type.lanes} lanes"
         )
-    _set_name(capsule, _USED_NAME)
-    dtype = np.dtype(f"{_KINDS[tensor.code]}{tensor.bits // 8}")
-    shape = tuple(tensor.shape[axis] for axis in range(tensor.ndim))
-    strides = tuple(tensor.strides[axis] * dtype.itemsize for axis in range(tensor.ndim)) if tensor.strides else None
-    return DeviceArray.over(_Foreign(tensor.data + tensor.byte_offset, _Consumed(managed)), shape, dtype, strides)
+    dtype = np.dtype(f"{_KINDS[data_type.code]}{data_type.bits // 8}")
+    shape = tuple(tensor.shape[i] for i in range(ndim))
+    strides = tuple(tensor.strides[i] * dtype.itemsize for i in range(ndim)) if tensor.strides else None
+    pointer = (tensor.data or 0) + tensor.byte_offset
+    _rename(capsule, b"used_dltensor")
+    deleter = managed.deleter
+    lent = _Lent(pointer, release=(lambda: _Destructor(deleter)(address)) if deleter else None)
+    return _over(lent, shape, dtype, strides)
+
+
+def _over(lent, shape, dtype, strides):
+    if not lent.pointer:  # an array without elements may have no address
+        from kernels.gpu.memory import empty
+
+        return empty(shape, dtype)
+    return DeviceArray.over(lent, shape, dtype, strides)
+
+
+def interface(x):
+    """``x.__cuda_array_interface__``, version 3, with the stream that the array's work is queued on."""
+    if memory_is_host():
+        raise AttributeError("__cuda_array_interface__: the simulator's arrays lie in host memory")
+    return {
+        "shape": x.shape, "typestr": x.dtype.str, "data": (x.pointer, False), "version": 3,
+        "strides": None if x.is_contiguous else x.strides, "stream": streams.current_handle() or 1,
+    }  # fmt: skip
+
+
+def from_cuda_array_interface(source):
+    """The array behind ``source.__cuda_array_interface__``, without a copy; `source` is kept alive."""
+    require()
+    found = source.__cuda_array_interface__
+    if found.get("mask") is not None:
+        raise TypeError("from_cuda_array_interface: masked arrays are not supported")
+    if found["data"][1]:
+        raise TypeError(
+            "from_cuda_array_interface: the memory may only be read, and kernels write; copy the array first"
+        )
+    stream = found.get("stream")
+    if stream is not None and not memory_is_host():
+        from numba import cuda
+
+        theirs = cuda.default_stream() if stream == 1 else cuda.external_stream(stream)
+        event = cuda.event(timing=False)
+        event.record(theirs)
+        event.wait(streams.current() or cuda.default_stream())
+    return _over(_Lent(found["data"][0] or 0, source), found["shape"], np.dtype(found["typestr"]), found.get("strides"))

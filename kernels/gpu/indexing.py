@@ -55,7 +55,8 @@ def _claim(numbers, first, shape, strides, B, owner):
 
 @kernel
 def _scatter(x, x_first, before, before_steps, indexed, indexed_steps, after, after_steps,
-             numbers, first, shape, strides, B, Q, owner, value, value_first, value_shape, value_steps, count):  # fmt: skip
+             numbers, first, shape, strides, B, Q, owner,
+             value, value_first, value_shape, value_steps, count):  # fmt: skip
     for i in range(cuda.grid(1), count, cuda.gridsize(1)):
         b = i // Q % B
         place = place_of(b, numbers, first, shape, strides)

@@ -43,7 +43,7 @@ class _Pool:
 
     def take(self, nbytes):
         require()
-        size, stream = _rounded(nbytes), streams.current_handle()
+        size, stream = _rounded(nbytes), (streams.current_handle(), memory_is_host())
         with self.lock:
             found = self.free[stream, size].pop() if self.free[stream, size] else None
             if found is None:

@@ -29,7 +29,7 @@ A function that dispatches and is in neither list raises TypeError with its name
 
 import numpy as np
 
-from kernels.gpu import choosing, indexing, ordering, positions, selecting, statistics
+from kernels.gpu import choosing, indexing, joining, ordering, positions, products, selecting, statistics
 from kernels.gpu.array import DeviceArray
 from kernels.gpu.geometry import broadcast, overlap
 from kernels.gpu.memory import empty
@@ -181,6 +181,9 @@ FUNCTIONS = {
     np.take: indexing.take, np.take_along_axis: indexing.take_along_axis,
     np.put_along_axis: indexing.put_along_axis, np.repeat: indexing.repeat, np.argsort: ordering.argsort,
     np.sort: ordering.sort, np.unique: ordering.unique,
+    np.concatenate: joining.concatenate, np.stack: joining.stack, np.split: joining.split, np.tile: joining.tile,
+    np.roll: joining.roll, np.pad: joining.pad, np.dot: products.dot, np.einsum: products.einsum,
+    np.diagonal: _geometric(np.diagonal),
     np.where: choosing.where, np.tril: choosing.tril, np.triu: choosing.triu, np.nonzero: selecting.nonzero,
     np.real: lambda val: val,
 }  # fmt: skip

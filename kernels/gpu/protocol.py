@@ -72,6 +72,24 @@ class NumpyProtocol(NDArrayOperatorsMixin):
         """``x.ctypes.data`` is the address on the device."""
         return _Address(self.pointer)
 
+    # -- to other libraries, without a copy --------------------------------------------------------------------------
+
+    def __dlpack__(self, **options):
+        from kernels.gpu import exchange
+
+        return exchange.dlpack(self, **options)
+
+    def __dlpack_device__(self):
+        from kernels.gpu import exchange
+
+        return exchange.dlpack_device(self)
+
+    @property
+    def __cuda_array_interface__(self):
+        from kernels.gpu import exchange
+
+        return exchange.interface(self)
+
     # -- copies ------------------------------------------------------------------------------------------------------
 
     def copy(self, order="C"):
@@ -115,7 +133,7 @@ class NumpyProtocol(NDArrayOperatorsMixin):
 
         indexing.set(self, index, value)
 
-    # -- operators where NumPy's arrays do not just call the ufunc ------------------------------------------------------
+    # -- operators where NumPy's arrays do not just call the ufunc ----------------------------------------------------
 
     def __pow__(self, exponent):
         if type(exponent) in (int, float) and exponent == 2:

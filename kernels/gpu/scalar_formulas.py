@@ -1,4 +1,4 @@
-"""What NumPy's ufuncs compute for one element, as kernels compute it: by the ufunc's name, and the kind of its operands.
+"""What NumPy's ufuncs compute for one element, as kernels compute it: by the ufunc's name and its operands' kind.
 
 ``b`` stands for bool, ``i`` for integers with a sign, ``u`` for those without, ``f`` for floats. Arithmetic on whole
 numbers may be of 64 bits inside: what does not fit is cut off when the result is stored, as NumPy's is.

@@ -1,8 +1,8 @@
 """Which elements are not 0: counted, and their places written one behind the other.
 
-    mask           1  0  0  1  1        a running count says where in the list a place goes; the last count how long
-    running count  1  1  1  2  3        the list is. That one number is copied to the host, which must know the size
-    places         0  3  4              of the array that it makes: the one wait, counted in ``transfer.TRANSFERS``.
+mask           1  0  0  1  1        a running count says where in the list a place goes; the last count how long
+running count  1  1  1  2  3        the list is. That one number is copied to the host, which must know the size
+places         0  3  4              of the array that it makes: the one wait, counted in ``transfer.TRANSFERS``.
 """
 
 import numpy as np

@@ -4,11 +4,13 @@ Without a word it is CUDA's default stream, which PyTorch uses as well. Where ar
 works on a stream of its own, `follow` asks that library before each launch, so that both queue on the same stream.
 """
 
+import sys
+
 from numba import cuda
 
 from kernels.gpu.target import memory_is_host
 
-__all__ = ["current", "current_handle", "follow"]
+__all__ = ["current", "current_handle", "follow", "follow_torch"]
 
 _provider = None
 
@@ -29,6 +31,15 @@ def follow(provider):
     global _provider
     previous, _provider = _provider, provider
     return previous
+
+
+def follow_torch():
+    """Queue on PyTorch's current stream from now on: what it has queued before comes first, and the other way round.
+
+    PyTorch is asked at each launch, since ``with torch.cuda.stream(s):`` changes it. It has been imported already, by
+    whoever made the tensor that came in.
+    """
+    return follow(lambda: sys.modules["torch"].cuda.current_stream().cuda_stream)
 
 
 def current_handle():

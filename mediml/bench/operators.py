@@ -48,7 +48,7 @@ class Operator:
         options = "".join(f" {key}={value}" for key, value in self.options.items() if key != "padding")
         return f"{self.op} {self.direction} {shapes}{options}"
 
-    def prepare(self) -> tuple[Callable[[], Any], Callable[[], Any]]:
+    def prepare(self, device: str = "cpu") -> tuple[Callable[[], Any], Callable[[], Any]]:
         """The call to ours and the call to PyTorch's, on the same numbers."""
         import torch
 
@@ -61,7 +61,7 @@ class Operator:
             arrays["target"] = generator.integers(0, self.classes, batch)
         calls = []
         for library, convert in ((mediml, mediml.tensor), (torch, torch.tensor)):
-            tensors = {key: convert(array) for key, array in arrays.items()}
+            tensors = {key: convert(array).to(device) for key, array in arrays.items()}
             calls.append(self._call(library, tensors))
         return calls[0], calls[1]
 

@@ -58,8 +58,8 @@ class Step:
         """The rows whose ratios have one mean."""
         return f"{self.name.partition(' step')[0]} training step"
 
-    def prepare(self) -> tuple[Callable[[], float], Callable[[], float]]:
-        """Our step and PyTorch's, each giving its loss.
+    def prepare(self, device: str = "cpu") -> tuple[Callable[[], Any], Callable[[], Any]]:
+        """Our step and PyTorch's, each giving its loss: a number, on the GPU a tensor that nobody waits for.
 
         Raises
         ------
@@ -74,24 +74,31 @@ class Step:
         for mine, twin in zip(ours, theirs):
             mine.load_state_dict({key: mediml.tensor(value.numpy()) for key, value in twin.state_dict().items()})
         steps = (
-            self._repeated(mediml, models[0], ours, arrays),
-            self._repeated(torch, models[1], theirs, arrays),
+            self._repeated(mediml, models[0], ours, arrays, device),
+            self._repeated(torch, models[1], theirs, arrays, device),
         )
+        read = _reading(steps[0]), _reading(steps[1])
         for number in range(self.compared):
-            mine, expected = (step() for step in steps)
+            mine, expected = (step() for step in read)
             if not abs(mine - expected) <= AGREEMENT * abs(expected):
                 raise ValueError(
                     f"bench: {self.name} is not timed: at step {number} its loss is {mine:.6f}, "
                     f"PyTorch's {expected:.6f}"
                 )
-        return steps
+        return read if device == "cpu" else steps
 
     def _repeated(
-        self, library: Any, models: Any, players: list[Any], arrays: list[NDArray[Any]]
-    ) -> Callable[[], float]:
-        tensors = [library.tensor(array) for array in arrays]
+        self, library: Any, models: Any, players: list[Any], arrays: list[NDArray[Any]], device: str
+    ) -> Callable[[], Any]:
+        tensors = [library.tensor(array).to(device) for array in arrays]
+        players = [player.to(device) for player in players]
         optimizers = [library.optim.Adam(player.parameters(), **self.adam) for player in players]
-        return lambda: float(self.act(library, models, players, optimizers, tensors).item())
+        return lambda: self.act(library, models, players, optimizers, tensors)
+
+
+def _reading(step: Callable[[], Any]) -> Callable[[], float]:
+    """The step, and its loss as a number."""
+    return lambda: float(step().item())
 
 
 def cnn(images: tuple[int, int, int, int], classes: int) -> Step:

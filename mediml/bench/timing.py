@@ -3,15 +3,18 @@
 import gc
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Timing", "alternate", "threads"]
+__all__ = ["Sample", "Timing", "alternate", "in_turn", "threads"]
 
 #: A sample repeats its call until it takes at least this long, so that the clock's grain does not matter.
 SAMPLE_SECONDS = 0.002
+
+#: Times a callable: given it and a number, the seconds of one of so many calls.
+Sample = Callable[[Callable[[], Any], int], float]
 
 
 @dataclass(frozen=True)
@@ -40,21 +43,48 @@ def alternate(ours: Callable[[], Any], peer: Callable[[], Any], seconds: float =
     fewest_runs : int
         Samples of each at least.
     """
-    repeats = [_repeats(call) for call in (ours, peer)]
-    samples: list[list[float]] = [[], []]
+    (ours_ms, peer_ms), runs = in_turn([(ours, _sample), (peer, _sample)], seconds, fewest_runs)
+    return Timing(ours_ms, peer_ms, runs)
+
+
+def in_turn(
+    timed: Sequence[tuple[Callable[[], Any], Sample]],
+    seconds: float = 1.0,
+    fewest_runs: int = 11,
+    least: float = SAMPLE_SECONDS,
+) -> tuple[list[float], int]:
+    """Time any number of callables in turn, as `alternate` does two.
+
+    Parameters
+    ----------
+    timed : sequence of (callable, callable)
+        What is timed, and what times it: given it and a number, the seconds of one of so many calls.
+    seconds : float
+    fewest_runs : int
+    least : float
+        A sample repeats its call until it takes at least so many seconds.
+
+    Returns
+    -------
+    list of float
+        Median milliseconds of each.
+    int
+        Samples of each.
+    """
+    repeats = [_repeats(call, sample, least) for call, sample in timed]
+    taken: list[list[float]] = [[] for _ in timed]
     collecting = gc.isenabled()
     gc.collect()
     gc.disable()
     try:
         end = time.perf_counter() + seconds
-        while len(samples[0]) < fewest_runs or time.perf_counter() < end:
-            for call, count, taken in zip((ours, peer), repeats, samples):
-                taken.append(_sample(call, count))
+        while len(taken[0]) < fewest_runs or time.perf_counter() < end:
+            for (call, sample), count, samples in zip(timed, repeats, taken):
+                samples.append(sample(call, count))
     finally:
         if collecting:
             gc.enable()
-    ours_ms, peer_ms = (1e3 * statistics.median(taken) for taken in samples)
-    return Timing(ours_ms, peer_ms, runs=len(samples[0]))
+    return [1e3 * statistics.median(samples) for samples in taken], len(taken[0])
 
 
 @contextmanager
@@ -74,10 +104,10 @@ def threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _repeats(call: Callable[[], Any]) -> int:
+def _repeats(call: Callable[[], Any], sample: Sample, least: float) -> int:
     call()  # compiles, fills caches
-    fastest = min(_sample(call, 1) for _ in range(3))
-    return max(1, round(SAMPLE_SECONDS / max(fastest, 1e-9)))
+    fastest = min(sample(call, 1) for _ in range(3))
+    return max(1, round(least / max(fastest, 1e-9)))
 
 
 def _sample(call: Callable[[], Any], count: int) -> float:

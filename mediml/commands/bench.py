@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mediml.bench.gpu import GpuRow
     from mediml.bench.runner import Row
 
 SUMMARY = "compare with PyTorch: time of operators and training steps, in turn; quality of a GAN trained alike"
@@ -25,6 +26,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="single operators, whole training steps, or the Fréchet distances of a DCGAN and its torch twin",
     )
     parser.add_argument("--only", metavar="GLOB", default="*", help="names, such as 'conv2d forward*' (default: all)")
+    parser.add_argument(
+        "--device",
+        choices=("cpu", "cuda"),
+        default="cpu",
+        help="where both compute; on cuda PyTorch is timed with TF32 off and on (default: cpu)",
+    )
     parser.add_argument("--threads", metavar="N", type=int, help="threads of either (default: the cores at hand)")
     parser.add_argument("--quick", action="store_true", help="a tenth of the time, for a first impression")
     parser.add_argument("--data", metavar="FILE.npz", type=Path, help="gan-quality: images (generated chests)")
@@ -34,6 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if arguments.device == "cuda":
+        return _on_gpu(arguments)
     if arguments.what == "gan-quality":
         return _gan_quality(arguments)
     from tqdm import tqdm
@@ -49,14 +58,55 @@ def run(arguments: argparse.Namespace) -> int:
     seconds = (QUICK_SECONDS if arguments.quick else SECONDS)[arguments.what]
     rows = bench(arguments.only, count, seconds, lambda chosen: tqdm(chosen, "bench", leave=False, disable=None))
     about = {"compared_with": PyTorch().name, "threads": count, "processor": _processor()}
-    text = json.dumps({**about, "rows": [asdict(row) for row in rows]}, indent=1) + "\n"
-    if arguments.json == "-":
-        sys.stdout.write(text)
-    else:
-        if arguments.json:
-            Path(arguments.json).write_text(text, encoding="utf-8")
+    if _write({**about, "rows": [asdict(row) for row in rows]}, arguments.json):
         _print(rows, about)
     return 0
+
+
+def _write(result: dict[str, Any], path: str | None) -> bool:
+    """Write JSON where it was asked for; returns whether standard output is free for a table."""
+    text = json.dumps(result, indent=1) + "\n"
+    if path == "-":
+        sys.stdout.write(text)
+    elif path:
+        Path(path).write_text(text, encoding="utf-8")
+    return path != "-"
+
+
+def _on_gpu(arguments: argparse.Namespace) -> int:
+    if arguments.what == "gan-quality":
+        raise ValueError("--device cuda: gan-quality compares what is learned, not time, and trains on the CPU")
+    if arguments.threads is not None:
+        raise ValueError("--threads: threads of the processor; with --device cuda they would have no effect")
+    from tqdm import tqdm
+
+    from mediml.bench import gpu
+    from mediml.verify.peers import PyTorch
+
+    seconds = (QUICK_SECONDS if arguments.quick else SECONDS)[arguments.what]
+    rows = gpu.bench_gpu(
+        arguments.what, arguments.only, seconds, lambda chosen: tqdm(chosen, "bench", leave=False, disable=None)
+    )
+    about = {"compared_with": PyTorch().name, **gpu.about()}
+    measured = [{**asdict(row), "ratio": row.ratio, "ratio_tf32": row.ratio_tf32} for row in rows]
+    if _write({**about, "rows": measured, "geometric_means": gpu.means(rows)}, arguments.json):
+        _print_gpu(rows, gpu.means(rows), about)
+    return 0
+
+
+def _print_gpu(rows: "list[GpuRow]", means: dict[str, dict[str, float]], about: dict[str, Any]) -> None:
+    width = max(len(row.name) for row in rows)
+    print(f"{'':{width}} {'ours ms':>9} {'PyTorch ms':>10} {'ratio':>6} {'TF32 ms':>9} {'ratio':>6} {'runs':>5}")
+    for row in rows:
+        print(
+            f"{row.name:{width}} {row.ours_ms:9.3f} {row.peer_ms:10.3f} {row.ratio:6.2f} "
+            f"{row.peer_tf32_ms:9.3f} {row.ratio_tf32:6.2f} {row.runs:5d}"
+        )
+    print("\nGeometric mean of the ratios (PyTorch's time over ours; above 1, ours is faster): TF32 off, on")
+    for group, mean in means.items():
+        print(f"  {group:45} {mean['tf32_off']:6.2f} {mean['tf32_on']:6.2f}  ({mean['rows']})")
+    versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
+    print(f"{about['compared_with']} on {about['device']}, {about['date']}; {versions}")
 
 
 def _gan_quality(arguments: argparse.Namespace) -> int:
@@ -67,13 +117,8 @@ def _gan_quality(arguments: argparse.Namespace) -> int:
 
     data = load(arguments.data) if arguments.data else chest_xray_data()
     comparison = compare_gans(data, GanSettings(epochs=arguments.epochs, each_epoch=False), arguments.seeds, print)
-    text = json.dumps(asdict(comparison), indent=1) + "\n"
-    if arguments.json == "-":
-        sys.stdout.write(text)
-        return 0
-    if arguments.json:
-        Path(arguments.json).write_text(text, encoding="utf-8")
-    print(comparison)
+    if _write(asdict(comparison), arguments.json):
+        print(comparison)
     return 0
 
 

@@ -32,9 +32,8 @@ def close(ours, wanted, ulp):
     finite = np.isfinite(wanted)
     np.testing.assert_array_equal(np.where(finite, 0, ours.get()), np.where(finite, 0, wanted))
     scale = max(1.0, float(np.abs(wanted[finite]).max(initial=0)))
-    np.testing.assert_allclose(
-        ours.get()[finite], wanted[finite], rtol=0, atol=ulp * scale * np.finfo(wanted.dtype).eps
-    )
+    tolerance = ulp * scale * np.finfo(wanted.dtype).eps
+    np.testing.assert_allclose(ours.get()[finite], wanted[finite], rtol=0, atol=tolerance)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
