@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from kernels.gpu import ptx
+from mediml import cli
+from mediml.verify import runner
 
 HERE = Path(__file__).parent
 FILES = sorted(path.stem for path in HERE.glob("test_*.py") if "CALLS" in path.read_text() and path.stem != "test_ptx")
@@ -28,6 +30,19 @@ def test_the_kernels_of_a_family_compile(stem, tell):
     tell(f"{stem[5:]}: {compiled.signatures} signatures of {len(compiled.kernels)} CUDA kernels compiled")
     assert compiled.signatures
     assert not compiled.failures, "\n".join(compiled.failures[:5])
+
+
+@pytest.mark.parametrize("family", runner.all_cases())
+def test_what_mediml_verify_launches_compiles(family, tell):
+    compiled = runner.compile_for_cuda(runner.all_cases()[family])
+    tell(f"verify {family}: {compiled.signatures} signatures of {len(compiled.kernels)} CUDA kernels compiled")
+    assert compiled.signatures
+    assert not compiled.failures, "\n".join(compiled.failures[:5])
+
+
+def test_the_command_counts_what_it_compiled(capsys):
+    assert cli.main(["verify", "--ptx", "--op", "relu", "--dtype", "float32"]) == 0
+    assert "each for 3 kinds of GPU (sm_75, sm_80, sm_90); 0 failed" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "bool"])
