@@ -8,6 +8,7 @@
 * ``math.py``: exp, log, … for kernels; ``faults.py``: how a kernel reports an index that is out of range
 * ``elementwise.py``: one kernel around any formula; ``axis.py``: how threads share an axis
 * ``sums.py``: sums in a fixed order; ``random.py``: random numbers from a counter
+* ``convolution.py``: the sums that a convolution and its transpose share; ``convolution_tiled.py`` computes them
 * the rest: what NumPy does for tensors on the CPU (arithmetic, reductions, indexing, sorting), as kernels
 
 The families' ``cuda.py`` build on this. Nothing here is imported where no GPU is asked for. Taught in lesson 07.
