@@ -21,7 +21,7 @@ Both have the contract of ``reference.conv2d_forward``, so all of them are calle
     conv2d_forward_direct(to_device(x), to_device(weight), to_device(bias), (1, 1), (0, 0), (1, 1), 1).get()
 
 What ``cuda.conv2d_forward`` runs goes a step further (``kernels/gpu/convolution_tiled.py``): a thread owns 64 outputs,
-kept in registers, and the next tiles come from memory while the present ones are added up.
+kept in registers, and the next tiles come from memory while the present ones are added up. Taught in lesson 07.
 """
 
 from numba import cuda
