@@ -52,7 +52,7 @@ _FEW_BLOCKS = 128
 _NOWHERE = -(2**30)
 
 #: Rows, columns and steps that a product has at least to be worth a tile.
-_LEAST = (2, 2, 3) if SIMULATED else (12, 12, 8)
+_LEAST = (2, 2, 3) if SIMULATED else (4, 8, 8)
 
 
 class Tile(NamedTuple):
@@ -176,7 +176,8 @@ def tiled(tile, rules):
         if k < last:
             offsets[at, 0], offsets[at, 1], d, h, w = entry(k, rest, sizes)
             places[at, 0], places[at, 1], places[at, 2] = d, h, w
-        else:
+        else:  # read with the others, and not used
+            offsets[at, 0] = offsets[at, 1] = places[at, 1] = places[at, 2] = 0
             places[at, 0] = _NOWHERE
 
     @kernel

@@ -139,9 +139,11 @@ def blocked(B_m, B_n, B_k, T_m, T_n, together=4):
                     acc[i, j] += shift
         if accumulate:
             for i in range(T_m):
-                m = min(m_0 + row * S + i % S + i // S * S * Y, M - 1)
+                m = m_0 + row * S + i % S + i // S * S * Y
                 for j in range(T_n):
-                    acc[i, j] += y[item, m, min(n_0 + x * S + j % S + j // S * S * X, N - 1)]
+                    n = n_0 + x * S + j % S + j // S * S * X
+                    if m < M and n < N:  # an element of another thread is not even read: it may be writing it
+                        acc[i, j] += y[item, m, n]
         for i in range(T_m):
             m = m_0 + row * S + i % S + i // S * S * Y
             for j in range(T_n):

@@ -140,7 +140,7 @@ class Places:
             if isinstance(part, int):
                 self.first += part * weight
             elif isinstance(part, DeviceArray):
-                on_device.append((part, axes, weight))
+                on_device.append((part, axes, weight, distinct))
                 told |= {ndim - 1} if distinct else set()
             else:
                 regular = _regular(part)
@@ -178,11 +178,14 @@ class Places:
 
         if on_host is None and not on_device:
             return 0
+        part, _, weight, is_mask = on_device[0] if on_device else (None, None, None, False)
+        if on_host is None and len(on_device) == 1 and is_mask and weight == 1 and part.shape == self.shape:
+            return part  # places that `flat_nonzero` has just found: they are in range
         if on_host is not None:
             numbers = to_device(np.broadcast_to(on_host, self.shape).astype(np.int64))
         else:
             numbers = zeros(self.shape, np.int64)
-        for part, axes, weight in on_device:
+        for part, axes, weight, _ in on_device:
             index = broadcast(part, self.shape)
             shape, index_steps, _ = joined(self.shape, steps(index), steps(numbers))
             size = math.prod(self.view.shape[a] for a in axes)

@@ -164,21 +164,27 @@ def _loop_over(formula, count):
         acc = parts.dtype.type(0)
         for i in range(cuda.blockIdx.x * BLOCK + cuda.threadIdx.y, a.size, cuda.gridDim.x * BLOCK):
             acc += parts.dtype.type(formula(a[i], *parameters))
-        parts[cuda.blockIdx.x] = tree_sum(scratch, acc)
+        total = tree_sum(scratch, acc)
+        if cuda.threadIdx.y == 0:
+            parts[cuda.blockIdx.x] = total
 
     def of_two(a, b, parts, parameters):
         scratch = cuda.shared.array(BLOCK, parts.dtype)
         acc = parts.dtype.type(0)
         for i in range(cuda.blockIdx.x * BLOCK + cuda.threadIdx.y, a.size, cuda.gridDim.x * BLOCK):
             acc += parts.dtype.type(formula(a[i], b[min(i, b.size - 1)], *parameters))
-        parts[cuda.blockIdx.x] = tree_sum(scratch, acc)
+        total = tree_sum(scratch, acc)
+        if cuda.threadIdx.y == 0:
+            parts[cuda.blockIdx.x] = total
 
     def of_three(a, b, c, parts, parameters):
         scratch = cuda.shared.array(BLOCK, parts.dtype)
         acc = parts.dtype.type(0)
         for i in range(cuda.blockIdx.x * BLOCK + cuda.threadIdx.y, a.size, cuda.gridDim.x * BLOCK):
             acc += parts.dtype.type(formula(a[i], b[min(i, b.size - 1)], c[min(i, c.size - 1)], *parameters))
-        parts[cuda.blockIdx.x] = tree_sum(scratch, acc)
+        total = tree_sum(scratch, acc)
+        if cuda.threadIdx.y == 0:
+            parts[cuda.blockIdx.x] = total
 
     def of_four(a, b, c, d, parts, parameters):
         scratch = cuda.shared.array(BLOCK, parts.dtype)
@@ -186,6 +192,8 @@ def _loop_over(formula, count):
         for i in range(cuda.blockIdx.x * BLOCK + cuda.threadIdx.y, a.size, cuda.gridDim.x * BLOCK):
             b_i, c_i, d_i = min(i, b.size - 1), min(i, c.size - 1), min(i, d.size - 1)
             acc += parts.dtype.type(formula(a[i], b[b_i], c[c_i], d[d_i], *parameters))
-        parts[cuda.blockIdx.x] = tree_sum(scratch, acc)
+        total = tree_sum(scratch, acc)
+        if cuda.threadIdx.y == 0:
+            parts[cuda.blockIdx.x] = total
 
     return kernel(named((of_one, of_two, of_three, of_four)[count - 1], formula, "sum_of_"))

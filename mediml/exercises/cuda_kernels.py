@@ -3,6 +3,7 @@
 The wrong ones are named for it (``_without_guard``, ``_in_place``, …). In Numba's simulator, and on many a GPU, most of
 them give the right numbers most of the time; the kernel doctor says why they are wrong nevertheless.
 """
+# mypy: allow-untyped-defs
 
 import math
 

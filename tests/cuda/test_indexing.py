@@ -90,8 +90,8 @@ def test_views_share_memory_and_copies_do_not():
 
 
 def test_the_last_of_several_values_for_one_element_wins():
-    index = np.array([1, 0, 1, 1, 2, 0])
-    values = np.arange(12.0).reshape(6, 2)
+    index = np.random.default_rng(0).integers(0, 3, 70)  # more than there are threads, so they do not go in order
+    values = np.arange(140.0).reshape(70, 2)
     a, x = np.zeros((3, 2)), to_device(np.zeros((3, 2)))
     a[index] = values
     x[to_device(index)] = to_device(values)

@@ -49,7 +49,8 @@ def test_the_command_counts_what_it_compiled(capsys):
 @pytest.mark.parametrize("stem", NUMPY_FILES)
 def test_numpys_functions_compile(stem, dtype, tell):
     module = importlib.import_module(stem)
-    with ptx.compiling() as compiled:
+    # nothing here depends on the generation but what NVVM makes of it: once for all three is enough
+    with ptx.compiling(ptx.TARGETS if dtype == "float32" else ptx.TARGETS[:1]) as compiled:
         module.run_all(dtype)
     tell(f"{stem[5:]}, {dtype}: {compiled.signatures} signatures of {len(compiled.kernels)} CUDA kernels compiled")
     failures = [

@@ -1,6 +1,5 @@
 """What a report counts, says and draws; and what the doctor takes and refuses."""
 
-import inspect
 import os
 import string
 import subprocess
@@ -13,8 +12,8 @@ import pytest
 from numba import cuda, float32
 
 from kernels.gpu.launch import kernel as our_kernel
+from mediml.exercises import cuda_kernels as lesson
 from mediml.exercises import doctor
-from mediml.exercises import kernels as lesson
 from mediml.exercises._doctor.words_en import WORDS as ENGLISH
 from mediml.exercises._doctor.words_zh import WORDS as CHINESE
 
@@ -105,7 +104,7 @@ def test_all_threads_together_have_a_limit_too():
     assert doctor.examine(healthy.grid_stride, 8, 16, *arguments, limit=400).ok
     (finding,) = doctor.examine(healthy.grid_stride, 8, 16, *arguments, limit=300).findings
     assert (finding.kind, finding.blocks) == ("endless", (6,))
-    assert doctor.examine(busy, 8, 16, np.ones(1), limit=110).ok  # 128 threads of 42 lines
+    assert doctor.examine(busy, 8, 16, np.ones(1), limit=150).ok  # 128 threads of 42 lines or so
     (finding,) = doctor.examine(busy, 8, 16, np.ones(1), limit=100).findings
     assert (finding.kind, finding.line) == ("endless", None)
 
@@ -113,7 +112,7 @@ def test_all_threads_together_have_a_limit_too():
 def busy(x):
     n = 0
     for _ in range(20):
-        n += 1
+        n += 2
 
 
 def test_both_languages_have_the_same_words():
@@ -322,7 +321,7 @@ def test_whatever_a_learner_writes_gives_a_report(lines):
     exec(f"def kernel(x):\n    {lines}\n", names)
     start = time.perf_counter()
     report = doctor.examine(names["kernel"], 2, 4, np.arange(8, dtype=np.float32), limit=5000)
-    assert time.perf_counter() - start < 5
+    assert time.perf_counter() - start < 20  # 0.01 to 0.3 s alone on a core
     assert report.text("en") and report.text("zh") and report.plot() and report.alt("zh")
 
 
@@ -361,8 +360,8 @@ def test_blocks_of_sixteen_threads_are_examined_quickly():
 
 def test_no_simulator_and_no_gpu_is_needed():
     program = (
-        "import numpy as np; from mediml.exercises import doctor, kernels;"
-        "x = np.ones(20, np.float32); print(doctor.examine(kernels.add, 2, 16, x, x, x).ok)"
+        "import numpy as np; from mediml.exercises import doctor, cuda_kernels;"
+        "x = np.ones(20, np.float32); print(doctor.examine(cuda_kernels.smooth, 2, 16, x, 0 * x).ok)"
     )
     environment = {k: v for k, v in os.environ.items() if k != "NUMBA_ENABLE_CUDASIM"}
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=True)
@@ -371,37 +370,36 @@ def test_no_simulator_and_no_gpu_is_needed():
 
 # -- the kernels of the lesson ---------------------------------------------------------------------------------------
 
+ROW, SUMS = np.arange(24, dtype=np.float32), np.zeros(2, np.float32)
+LEVELS = np.arange(32) % 4
+LIMITS = np.float32(0), np.float32(9)
+BEYOND = {"out_of_bounds_read", "out_of_bounds_write"}
+OF_THE_LESSON = {
+    "window_without_guard": (
+        (3, 4, X[:10], ROW[:10], *LIMITS),
+        ["grey"],
+        {"out_of_bounds_read", "out_of_bounds_write"},
+    ),
+    "window_by_index": ((3, 4, X[:10], ROW[:10], *LIMITS), ["grey"], set()),
+    "window": (((2, 2), (4, 2), np.ones((3, 7)), np.ones((3, 7)), *LIMITS), ["grey"], set()),
+    "smooth_in_place": ((1, 8, X[:8]), None, {"race"}),
+    "smooth": ((2, 4, X[:8], ROW[:8]), ["y"], set()),
+    "block_sum": ((2, 16, ROW, SUMS), ["partial"], set()),
+    "block_sum_without_barrier": ((2, 16, ROW, SUMS), ["partial"], {"race"}),
+    "block_sum_divergent": ((2, 16, ROW, SUMS), ["partial"], {"divergent_barrier"}),
+    "count_values": ((2, 16, LEVELS, np.zeros(4, int)), None, set()),
+    "count_values_racing": ((2, 16, LEVELS, np.zeros(4, int)), None, {"race_between_blocks"}),
+    "convolve_row": ((2, 16, ROW, np.ones(3, np.float32), np.zeros(22, np.float32)), ["y"], set()),
+    "convolve_row_tiled": ((2, 16, ROW, np.ones(3, np.float32), np.zeros(22, np.float32)), ["y"], set()),
+}
 
-def test_the_lessons_kernels_are_ill_and_well():
-    y, sums = np.zeros(20, np.float32), np.zeros(2, np.float32)
-    image, turned = np.ones((6, 8), np.float32), np.ones((8, 6), np.float32)
-    grid = ((2, 2), (4, 4))
-    kinds = {
-        kernel.__name__: sorted({g.kind for g in doctor.examine(kernel, *launch, outputs=outputs).findings})
-        for kernel, launch, outputs in [
-            (lesson.add_without_guard, (2, 16, X, X, y), ["y"]),
-            (lesson.add, (2, 16, X, X, y), ["y"]),
-            (lesson.smooth_in_place, (2, 16, X), []),
-            (lesson.smooth, (2, 16, X, y), ["y"]),
-            (lesson.total_without_barrier, (2, 16, X, sums), ["y"]),
-            (lesson.total, (2, 16, X, sums), ["y"]),
-            (lesson.transpose, (*grid, image, turned), ["y"]),
-            (lesson.transpose_tiled, (*grid, image, turned), ["y"]),
-        ]
-    }
-    assert kinds == {
-        "add_without_guard": ["out_of_bounds_read", "out_of_bounds_write"],
-        "add": [],
-        "smooth_in_place": ["race_between_blocks"],
-        "smooth": [],
-        "total_without_barrier": ["race"],
-        "total": [],
-        "transpose": [],
-        "transpose_tiled": [],
-    }
-    assert set(kinds) | {"THREADS"} == set(lesson.__all__)
-    assert all(inspect.getdoc(getattr(lesson, name)) for name in kinds)
-    shares = [
-        doctor.examine(k, *grid, image, turned).neighbours["y"] for k in (lesson.transpose, lesson.transpose_tiled)
-    ]
-    assert shares == [0, 1]
+
+@pytest.mark.parametrize("name", OF_THE_LESSON)
+def test_of_the_lessons_kernels_the_wrong_ones_are_found(name):
+    arguments, outputs, kinds = OF_THE_LESSON[name]
+    report = doctor.examine(getattr(lesson, name), *arguments, outputs=outputs)
+    assert {g.kind for g in report.findings} == kinds, str(report)
+
+
+def test_the_lesson_has_no_other_kernels():
+    assert {"TILE", *OF_THE_LESSON} == set(lesson.__all__)

@@ -96,6 +96,11 @@ class Array:
         self._shape, self._strides = data.shape, data.strides
         self._offset = 0 if void else _address(data) - origin.region.low
 
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        """So that ``isinstance(x, np.ndarray)`` in a helper says what it says of any array."""
+        return np.ndarray
+
     # -- what kernels ask for -----------------------------------------------------------------------------------------
 
     @property

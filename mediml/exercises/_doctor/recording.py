@@ -145,9 +145,12 @@ class Recorder:
         self._last.clear()
         if self.all_lines <= 50 * self.limit:
             return None
-        limit = Limit("lines")
-        self.failure(limit)
-        return limit
+        return self.too_long(self.place(None, 0))
+
+    def too_long(self, place: int) -> Limit:
+        """Note that the run is ended for its length; gives what ends it."""
+        self.faults.append(Fault("endless", place, self.thread, self.epoch, details={"limit": self.limit}))
+        return Limit("length")
 
     def call(self, frame: FrameType, event: str, argument: Any) -> Any:
         """Global trace function: follows the kernel's own frames only."""

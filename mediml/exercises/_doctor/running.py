@@ -15,6 +15,7 @@ from mediml.exercises._doctor.recording import Fault, Limit, Recorder
 
 __all__ = ["NeedsThreads", "Run", "indices"]
 
+_FEWEST_BARRIERS = 100  # that a block may pass, whatever the limit
 _FAILED_BLOCKS = 3  # after so many, nothing new is learnt
 
 
@@ -98,6 +99,8 @@ class Run:
                 waiting = [t for t in alive if not t.returned]
                 if waiting:
                     self._meet(block, threads, waiting)
+                if self.recorder.epoch > max(_FEWEST_BARRIERS, self.recorder.limit // 50):
+                    return self.recorder.too_long(waiting[0].place)
         finally:
             for thread in threads:
                 thread.stop()

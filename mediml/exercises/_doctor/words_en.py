@@ -80,7 +80,8 @@ WORDS = {
     "error_do": "mend the line, then examine again: what comes after it has not been looked at.",
     "error_zero_do": "a guard against 0 before the division. What comes after it has not been looked at.",
     "endless_title": "No end in sight",
-    "endless_why": "a thread ran more than {limit} lines, or all together far more; the examination was stopped here.",
+    "endless_why": "a thread ran more than {limit} lines, or all together far more, or a block passed very many "
+    "barriers; the examination was stopped here.",
     "endless_do": "look at what ends the loop. If it is just long, take a smaller example, or limit=… of examine.",
     "unsupported_title": "Not supported: {what}",
     "unsupported_why": "the doctor cannot follow this, so the rest of this block has not been looked at.",

@@ -70,7 +70,8 @@ WORDS = {
     "error_do": "先改好这一行，再检查一次：它后面的部分还没有看。",
     "error_zero_do": "在除法之前排除 0。它后面的部分还没有看。",
     "endless_title": "看不到结束",
-    "endless_why": "一个线程运行了超过 {limit} 行，或者所有线程加起来远多于此；检查到此停止。",
+    "endless_why": "一个线程运行了超过 {limit} 行，或者所有线程加起来远多于此，或者一个块经过了极多的屏障；检查到此"
+    "停止。",
     "endless_do": "看看循环靠什么结束。如果只是太长，请用小一些的例子，或者给 examine 的 limit=…。",
     "unsupported_title": "不支持：{what}",
     "unsupported_why": "医生跟不上这个操作，所以这个块的其余部分没有看。",
