@@ -19,7 +19,10 @@ NumPy does not ask where an array is to be made, so these cannot work, and raise
                                                    results here are arrays already; elsewhere ``x.astype``, ``x.copy()``
 ``np.ascontiguousarray(x)``, ``np.require``        ``kernels.gpu.memory.readable(x)``
 ``np.zeros(shape)``, ``ones``, ``full``, ``empty`` make host arrays; ``np.zeros_like(x)`` … and ``x.dtype`` dispatch
-``np.arange``, ``np.indices``, ``np.eye``          make host arrays: as an index they are copied to the device, counted
+``np.arange``, ``np.indices``, ``np.eye``          make host arrays. As an index, one that runs along one axis in equal
+                                                   steps costs nothing; another is copied to the device, counted
+``np.repeat(host, counts)``                        asks its first argument only; counts on the device: ``counts.get()``
+``host += x``, ``host + x``, ``x[...] = host``     raise TypeError for a host array with axes; ``to_device(host)`` first
 ``np.float32(x)``, ``dtype.type(x)``               ``x.astype(dtype)``
 ``np.random``                                      draws on the host
 =================================================  =====================================================================

@@ -51,7 +51,7 @@ def _entry(part):
     if isinstance(part, DeviceArray):
         kind = part.dtype.kind
     elif isinstance(part, (np.ndarray, list, tuple, range)):
-        part = np.asarray(part) if len(part) or isinstance(part, np.ndarray) else np.empty(0, np.int64)
+        part = np.asarray(part) if isinstance(part, np.ndarray) or len(part) else np.empty(0, np.int64)
         kind = part.dtype.kind
         if part.ndim == 0:
             return bool(part) if kind == "b" else operator.index(part)
