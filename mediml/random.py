@@ -63,7 +63,7 @@ class Generator:
         device = state.get("device", {"seed": self._seed, "drawn": 0})  # states written before there were GPUs
         self._device_seed, self._device_drawn = int(device["seed"]), int(device["drawn"])
 
-    def draw_on_device(self, name: str, shape: Sequence[int], dtype: Any, **options: Any) -> Any:
+    def draw_on_device(self, name: str, shape: Sequence[int], dtype: Any, /, **options: Any) -> Any:
         """Draw by a function of ``kernels.gpu.random``, and remember how far the stream has come."""
         from kernels.gpu import random  # here: what runs on the CPU does without it
 

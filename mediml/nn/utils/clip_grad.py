@@ -154,6 +154,6 @@ def _norm_on_device(listed: list[Any], p: float) -> Any:
         else:
             sizes = np.abs(array.astype(np.float64))
             terms = sizes if math.isinf(p) else (sizes != 0).astype(np.float64) if p == 0 else sizes**p
-        parts[i] = join(terms)
+        join(terms, out=parts[i])
     total = join(parts)
     return total if math.isinf(p) or p == 0 else np.sqrt(total) if p == 2 else total ** (1 / p)
