@@ -63,13 +63,13 @@ class Generator:
         device = state.get("device", {"seed": self._seed, "drawn": 0})  # states written before there were GPUs
         self._device_seed, self._device_drawn = int(device["seed"]), int(device["drawn"])
 
-    def _drawn_on_device(self, name: str, shape: Sequence[int], dtype: Any) -> Any:
+    def draw_on_device(self, name: str, shape: Sequence[int], dtype: Any, /, **options: Any) -> Any:
         """Draw by a function of ``kernels.gpu.random``, and remember how far the stream has come."""
         from kernels.gpu import random  # here: what runs on the CPU does without it
 
         offset = self._device_drawn
-        self._device_drawn += math.prod(shape)
-        return getattr(random, name)(tuple(shape), dtype, self._device_seed, offset)
+        self._device_drawn += random.counters(math.prod(shape), dtype)
+        return getattr(random, name)(shape=tuple(shape), seed=self._device_seed, offset=offset, **options)
 
 
 def _checked_seed(seed: int) -> int:
@@ -119,7 +119,7 @@ def uniform_array(shape: Sequence[int], dtype: Any, place: Device, source: Gener
     dtype = np.float32 if dtype == np.float32 else np.float64
     if not arrays.on_device(place):
         return _numpy(source).random(tuple(shape), dtype)
-    return (default_generator if source is None else source)._drawn_on_device("uniform", shape, dtype)
+    return (default_generator if source is None else source).draw_on_device("uniform", shape, dtype, dtype=dtype)
 
 
 def normal_array(shape: Sequence[int], dtype: Any, place: Device, source: Generator | None = None) -> Any:
@@ -127,7 +127,14 @@ def normal_array(shape: Sequence[int], dtype: Any, place: Device, source: Genera
     if not arrays.on_device(place):
         return _numpy(source).standard_normal(tuple(shape))
     dtype = np.float32 if dtype == np.float32 else np.float64
-    return (default_generator if source is None else source)._drawn_on_device("normal", shape, dtype)
+    return (default_generator if source is None else source).draw_on_device("normal", shape, dtype, dtype=dtype)
+
+
+def kept(shape: Sequence[int], p: float, place: Device) -> Any:
+    """A bool array that is False with probability `p`, as dropout drops, drawn where `place` computes."""
+    if not arrays.on_device(place):
+        return default_generator.numpy.random(tuple(shape), np.float32) >= p
+    return default_generator.draw_on_device("bernoulli", shape, np.bool_, probability=1 - p)
 
 
 def _tensor(array: Any, dtype: Any, device: str | Device | None, requires_grad: bool) -> Tensor:
@@ -173,7 +180,12 @@ def randint(
         low, high, size = 0, low, high
     if high <= low:
         raise ValueError(f"randint: high must be above low, got low {low} and high {high}")
-    drawn = _numpy(generator).integers(low, high, _sizes((size,)))
+    shape, place = _sizes((size,)), CPU if device is None else Device(device)
+    if place.type == "cuda":
+        source = default_generator if generator is None else generator
+        drawn = source.draw_on_device("integers", shape, np.int64, low=low, high=high)
+    else:
+        drawn = _numpy(generator).integers(low, high, shape)
     return _tensor(drawn, np.int64 if dtype is None else dtype, device, requires_grad)
 
 

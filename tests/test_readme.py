@@ -10,7 +10,6 @@ from mediml import cli
 
 ROOT = Path(__file__).resolve().parent.parent
 README, README_ZH, MAP = (ROOT / name for name in ("README.md", "README.zh-CN.md", "kernels/README.md"))
-LATER = {"later", "后续"}
 DOCUMENTS = [
     path
     for pattern in ("*.md", "docs/*.md", "kernels/*.md", "lessons/*.md", "datasets/**/*.md")
@@ -35,15 +34,13 @@ def names(cell):
 def wrong_cells(row):
     """What is not true of a row of *Where is …?*."""
     _, formula, fast, cuda, gradient, layer, lesson = row
-    for cell in (formula, fast, layer, lesson):
+    for cell in (formula, fast, cuda, layer, lesson):
         if len(links(cell)) != 1 or not (ROOT / links(cell)[0]).exists():
             yield f"{cell}: no such file"
             return
     folder = (ROOT / links(formula)[0]).parent
-    if (cuda in LATER) == (folder / "cuda.py").exists():
-        yield f"{cuda}: {folder.name}/cuda.py"
     for name in names(gradient):
-        for end, cell in (("reference", formula), ("cpu", fast)):
+        for end, cell in (("reference", formula), ("cpu", fast), ("cuda", cuda)):
             public = importlib.import_module(f"kernels.{folder.name}.{end}").__all__
             if name not in public or name not in (ROOT / links(cell)[0]).read_text(encoding="utf-8"):
                 yield f"{name}: not in {links(cell)[0]}"
@@ -64,7 +61,8 @@ def test_every_cell_of_where_is_is_true(path):
     ("column", "cell"),
     [
         (1, "[`kernels/conv/formula.py`](kernels/conv/formula.py)"),
-        (3, "[`kernels/conv/cuda.py`](kernels/conv/cuda.py)"),
+        (3, "[`kernels/conv/cuda_pad.py`](kernels/conv/cuda_pad.py)"),
+        (3, "later"),
         (4, "`conv2d_backward_y`"),
         (4, "`max_pool2d_backward_x`"),
         (6, "[99](lessons/en/99_nothing.ipynb)"),
@@ -84,7 +82,7 @@ def test_where_is_stands_on_the_first_screens():
 def test_both_languages_say_the_same():
     english, chinese = README.read_text(encoding="utf-8"), README_ZH.read_text(encoding="utf-8")
     for ours, theirs in zip(where_is(README), where_is(README_ZH)):
-        translated = [cell.replace("lessons/zh/", "lessons/en/").replace("后续", "later") for cell in theirs]
+        translated = [cell.replace("lessons/zh/", "lessons/en/") for cell in theirs]
         assert ours[1:] == translated[1:]
     assert [len(table) for table in tables(README)] == [len(table) for table in tables(README_ZH)]
     targets = [[link.replace("/zh/", "/en/") for link in links(text)] for text in (english, chinese)]
@@ -164,10 +162,9 @@ def test_the_map_of_the_kernels_is_complete_and_true():
         told.setdefault(family, set()).add(op)
         directions = operators(family, "reference")[op]
         assert set(names(gradients)) == {name for name in directions if name.startswith("backward")}, op
-        for cell in (formula, fast):
+        for cell in (formula, fast, cuda):
             text = (MAP.parent / links(cell)[0]).read_text(encoding="utf-8")
             assert any(f"{op}_{direction}" in text for direction in directions), (op, cell)
-        assert (cuda in LATER) != (MAP.parent / family / "cuda.py").exists(), op
         assert (MAP.parent / links(lesson)[0]).exists(), op
     assert told == {family: set(operators(family, "reference")) for family in families()}
 

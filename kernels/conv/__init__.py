@@ -5,7 +5,7 @@
 * `pad_forward`, `pad_backward_x`: what a layer puts around a picture before it convolves: a constant, the mirrored
   picture, its repeated border, or its opposite side.
 
-``reference`` has the formulas as plain loops, ``cpu`` the same functions, fast; ``shapes`` checks the arguments for
-both.
+``reference`` has the formulas as plain loops, ``cpu`` the same functions, fast, ``cuda`` for the GPU; ``shapes`` checks
+the arguments for all.
 Layer: ``mediml/nn/modules/conv.py``. Taught in lesson 04, convolution.
 """

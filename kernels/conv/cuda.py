@@ -2,13 +2,21 @@
 
 Optimizations
 -------------
-* A thread owns an element of the result: nothing is added by two threads, and results repeat bit for bit. The gradient
-  for x is gathered, too: each pixel asks which outputs have read it.
+* Each sum is a product of matrices, computed tile by tile in shared memory: a block of threads owns a tile of outputs,
+  a thread 32 or 64 of them in registers. The matrix of patches ("im2col") is never written.
+* The next part of a tile comes from memory while the present one is added up.
+* Where a tile would be mostly empty (a few channels, depthwise convolution), a thread owns one output and follows the
+  formula.
+* The gradient for x is gathered: each pixel asks which outputs have read it. No element is added to by two threads, so
+  results repeat bit for bit. With a stride, pixels with the same remainder form a sum of their own, without idle taps.
 * The gradient of the weights has few results, each a sum over all pixels of the batch. Blocks share the pixels and
   leave partial sums, which are added up in their order. How many there are follows from the shape.
-* One loop for every rank: a row or a picture is a volume of depth 1.
+* One loop for every rank: a row or a picture is a volume of depth 1. No launch but the sums themselves: neither weights
+  nor pixels are rearranged first.
 
-The transposed convolution is the same sums with the roles exchanged: they stand in ``kernels/gpu/convolution.py``.
+Where to read on: ``cuda_steps.py`` has the 2-D forward pass in two steps from the formula to tiles,
+``kernels/gpu/convolution.py`` the sums that run here. The transposed convolution is the same sums with the roles
+exchanged.
 """
 
 from kernels.conv import shapes

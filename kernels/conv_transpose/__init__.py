@@ -5,7 +5,7 @@
   large as the input: what a generator or the way up of a U-Net needs.
 
 It is the convolution read backwards: its forward pass is the gradient for x of a convolution, and its gradient for x is
-a convolution. ``reference`` has the formulas as plain loops, ``cpu`` the same functions, fast; ``shapes`` checks the
-arguments for both.
+a convolution. ``reference`` has the formulas as plain loops, ``cpu`` the same functions, fast, ``cuda`` for the GPU;
+``shapes`` checks the arguments for all.
 Layer: ``mediml/nn/modules/conv_transpose.py``. Taught in lesson 13, generative adversarial networks.
 """

@@ -5,7 +5,10 @@ Optimizations
 * It is the convolution read backwards, and runs on its kernels (``kernels/gpu/convolution.py``): forward is ``spread``,
   the gradient for x ``gather``, the gradient for the weights ``relate`` with x as the coarse array, grad_y as the fine.
 * The reference scatters: each pixel of x stamps the kernel onto y. Threads that did so would add to one place at once.
-  Here a thread owns a place of y and asks which pixels of x have stamped it.
+  Here a thread owns places of y and asks which pixels of x have stamped them.
+* No zeros are put between the pixels of x. The places of y with the same remainder by the stride are reached by the
+  same taps, and form a sum of their own (``kernels/gpu/convolution_rules.py``).
+* Tiles in shared memory, sums of a thread in registers, parts of the long sums: as in ``kernels/conv/cuda.py``.
 * Every sum begins with its channel's bias, so no second pass adds it.
 """
 

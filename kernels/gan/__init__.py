@@ -7,6 +7,6 @@ A score is a logit, any real number: no sigmoid comes before. Five objectives, e
 Losses are smaller the better for the side that they belong to. Minimax and non-saturating differ for the generator
 only: the first has hardly a gradient where the discriminator is sure of a fake, the second is steepest there.
 
-``reference.py`` holds formulas and plain loops, ``cpu.py`` the fast twins; formula by formula in ``formulas.py``. The
-layers are in ``mediml/nn/modules/gan.py``. Taught in lesson 13, generative adversarial networks.
+``reference.py`` holds formulas and plain loops, ``cpu.py`` and ``cuda.py`` the fast twins; formula by formula in
+``formulas.py``. The layers are in ``mediml/nn/modules/gan.py``. Taught in lesson 13, generative adversarial networks.
 """

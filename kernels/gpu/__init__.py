@@ -6,6 +6,9 @@
 * ``array.py``: `DeviceArray`, NumPy's interface to such a block; ``transfer.py``: to it and back, counted
 * ``loops.py``: loops that compile to what they would in C
 * ``math.py``: exp, log, … for kernels; ``faults.py``: how a kernel reports an index that is out of range
+* ``convolution.py``: the sums that a convolution and its transpose share; ``convolution_tiled.py`` computes them
+* ``elementwise.py``: one kernel around any formula; ``axis.py``: how threads share an axis
+* ``sums.py``: sums in a fixed order; ``random.py``: random numbers from a counter
 * the rest: what NumPy does for tensors on the CPU (arithmetic, reductions, indexing, sorting), as kernels
 
 The families' ``cuda.py`` build on this. Nothing here is imported where no GPU is asked for. Taught in lesson 07.

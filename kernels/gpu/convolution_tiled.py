@@ -52,7 +52,7 @@ _FEW_BLOCKS = 128
 _NOWHERE = -(2**30)
 
 #: Rows, columns and steps that a product has at least to be worth a tile.
-_LEAST = (2, 2, 3) if SIMULATED else (12, 12, 8)
+_LEAST = (2, 2, 3) if SIMULATED else (4, 8, 8)
 
 
 class Tile(NamedTuple):

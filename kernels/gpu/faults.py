@@ -19,11 +19,13 @@ an index late as well, and then needs a new process.
 
 import numpy as np
 
+from kernels.gpu.target import memory_is_host
+
 __all__ = ["check", "code", "note"]
 
 _messages = {}
-_note = None
-_asked = False
+_notes = {}  # by where the memory lies: kernels that are only compiled (ptx.py) write to none on the device
+_asked = set()
 
 
 def code(message):
@@ -33,13 +35,13 @@ def code(message):
 
 def note():
     """The device array of two int64 that a kernel writes ``code, value`` to. It counts as asked for until `check`."""
-    global _note, _asked
-    if _note is None:
+    where = memory_is_host()
+    if where not in _notes:
         from kernels.gpu.memory import zeros  # here: memory counts on transfers, which count on this module
 
-        _note = zeros(2, np.int64)
-    _asked = True
-    return _note
+        _notes[where] = zeros(2, np.int64)
+    _asked.add(where)
+    return _notes[where]
 
 
 def check(fetch):
@@ -49,12 +51,12 @@ def check(fetch):
     ------
     IndexError
     """
-    global _asked
-    if not _asked:
+    where = memory_is_host()
+    if where not in _asked:
         return
-    _asked = False
-    number, value = (int(entry) for entry in fetch(_note))
+    _asked.remove(where)
+    number, value = (int(entry) for entry in fetch(_notes[where]))
     if number:
-        _note.fill(0)
+        _notes[where].fill(0)
         message = next(text for text, known in _messages.items() if known == number)
         raise IndexError(message.replace("{value}", str(value)))

@@ -3,8 +3,9 @@
 ``np.f(x)`` asks `DeviceArray` where NumPy dispatches:
 
 =========================  =============================================================================================
-operators, ufuncs          all of ``scalar_formulas.py``, with ``out=`` and ``dtype=``; ``ufunc.reduce`` and
-                           ``accumulate`` of add, multiply, maximum, minimum, logical_and, logical_or; ``np.add.at``
+operators, ufuncs          all of ``scalar_formulas.py``, with ``out=`` and ``dtype=``; ``ufunc.reduce`` of add,
+                           multiply, maximum, minimum, logical_and, logical_or; ``ufunc.accumulate`` of add, multiply;
+                           ``np.add.at``
 functions                  those in `FUNCTIONS` below
 methods                    those of ``array.py`` and ``protocol.py``
 copies to the host         ``x.get()``, ``.item()``, ``.tolist()``, ``bool(x)``, ``int(x)``, ``float(x)``, an array
@@ -19,7 +20,10 @@ NumPy does not ask where an array is to be made, so these cannot work, and raise
                                                    results here are arrays already; elsewhere ``x.astype``, ``x.copy()``
 ``np.ascontiguousarray(x)``, ``np.require``        ``kernels.gpu.memory.readable(x)``
 ``np.zeros(shape)``, ``ones``, ``full``, ``empty`` make host arrays; ``np.zeros_like(x)`` … and ``x.dtype`` dispatch
-``np.arange``, ``np.indices``, ``np.eye``          make host arrays: as an index they are copied to the device, counted
+``np.arange``, ``np.indices``, ``np.eye``          make host arrays. As an index, one that runs along one axis in equal
+                                                   steps costs nothing; another is copied to the device, counted
+``np.repeat(host, counts)``                        asks its first argument only; counts on the device: ``counts.get()``
+``host += x``, ``host + x``, ``x[...] = host``     raise TypeError for a host array with axes; ``to_device(host)`` first
 ``np.float32(x)``, ``dtype.type(x)``               ``x.astype(dtype)``
 ``np.random``                                      draws on the host
 =================================================  =====================================================================

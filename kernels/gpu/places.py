@@ -51,7 +51,7 @@ def _entry(part):
     if isinstance(part, DeviceArray):
         kind = part.dtype.kind
     elif isinstance(part, (np.ndarray, list, tuple, range)):
-        part = np.asarray(part) if len(part) or isinstance(part, np.ndarray) else np.empty(0, np.int64)
+        part = np.asarray(part) if isinstance(part, np.ndarray) or len(part) else np.empty(0, np.int64)
         kind = part.dtype.kind
         if part.ndim == 0:
             return bool(part) if kind == "b" else operator.index(part)
@@ -140,7 +140,7 @@ class Places:
             if isinstance(part, int):
                 self.first += part * weight
             elif isinstance(part, DeviceArray):
-                on_device.append((part, axes, weight))
+                on_device.append((part, axes, weight, distinct))
                 told |= {ndim - 1} if distinct else set()
             else:
                 regular = _regular(part)
@@ -178,11 +178,14 @@ class Places:
 
         if on_host is None and not on_device:
             return 0
+        part, _, weight, is_mask = on_device[0] if on_device else (None, None, None, False)
+        if on_host is None and len(on_device) == 1 and is_mask and weight == 1 and part.shape == self.shape:
+            return part  # places that `flat_nonzero` has just found: they are in range
         if on_host is not None:
             numbers = to_device(np.broadcast_to(on_host, self.shape).astype(np.int64))
         else:
             numbers = zeros(self.shape, np.int64)
-        for part, axes, weight in on_device:
+        for part, axes, weight, _ in on_device:
             index = broadcast(part, self.shape)
             shape, index_steps, _ = joined(self.shape, steps(index), steps(numbers))
             size = math.prod(self.view.shape[a] for a in axes)

@@ -1,9 +1,10 @@
 """Where the extremum is, and running sums: reductions that keep a place, or every step.
 
 The ways are those of ``reductions.py``. An extremum travels through the tree with its place, the lower place winning
-among equals, so that the result does not depend on who met whom. A running sum of a long line is computed by a block,
-THREADS elements at a time: each thread adds what lies 1, 2, 4, … places before it, then what the elements before have
-added up to.
+among equals, so that the result does not depend on who met whom. A running sum of a long line is computed by blocks,
+each with a part of the line, THREADS elements at a time: a thread adds what lies 1, 2, 4, … places before its own, then
+what the elements before have added up to. What the parts before have added up to is known from a first launch that
+reduces each part, and a running sum of its results.
 """
 
 from functools import cache
@@ -17,7 +18,7 @@ from kernels.gpu.array import DeviceArray
 from kernels.gpu.geometry import joined, kernel_shape, offset_of, overlap, span, steps
 from kernels.gpu.launch import blocks_for, kernel, strided
 from kernels.gpu.memory import empty
-from kernels.gpu.reductions import THREADS, accumulator, identity, split
+from kernels.gpu.reductions import THREADS, accumulator, identity, split, sums_of_parts
 from kernels.gpu.scalar_formulas import formula_of
 from kernels.gpu.target import SIMULATED
 
@@ -28,6 +29,9 @@ _SHORT, _MANY = (4, 16) if SIMULATED else (64, 16384)
 
 #: Elements for which a block of its own pays; how many of them, at most, share an output.
 _PART, _PARTS = (32, 4) if SIMULATED else (8192, 64)
+
+#: Blocks that fill a GPU.
+_BLOCKS = 8 if SIMULATED else 1024
 
 
 @formula
@@ -152,14 +156,15 @@ def _running_kernels(name, char):
                 y[y_begin + k * y_step] = acc
 
     @kernel
-    def by_block(x, x_first, x_lines, x_step, y, y_first, y_lines, y_step, lines, N, K):
-        n, t = cuda.blockIdx.x, cuda.threadIdx.x
+    def by_block(x, x_first, x_lines, x_step, y, y_first, y_lines, y_step, lines, N, K, part, sums):
+        n, p, t = cuda.blockIdx.x, cuda.blockIdx.y, cuda.threadIdx.x
         shared = cuda.shared.array(THREADS, dtype)
         x_begin, y_begin = x_first + offset_of(n, lines, x_lines), y_first + offset_of(n, lines, y_lines)
-        before = start
-        for begin in range(0, K, THREADS):
+        before = start if p == 0 else sums[(p - 1) * N + n]
+        stop = min(K, (p + 1) * part)
+        for begin in range(p * part, stop, THREADS):
             k = begin + t
-            shared[t] = number(x[x_begin + k * x_step]) if k < K else start
+            shared[t] = number(x[x_begin + k * x_step]) if k < stop else start
             cuda.syncthreads()
             reach = 1
             while reach < THREADS:
@@ -168,7 +173,7 @@ def _running_kernels(name, char):
                 shared[t] = number(combine(value, shared[t]))
                 cuda.syncthreads()
                 reach *= 2
-            if k < K:
+            if k < stop:
                 y[y_begin + k * y_step] = number(combine(before, shared[t]))
             before = number(combine(before, shared[THREADS - 1]))
             cuda.syncthreads()
@@ -205,7 +210,13 @@ def accumulate(ufunc, x, axis=0, dtype=None, out=None):
     if K <= _SHORT or N >= _MANY:
         by_thread[strided(N)](*arguments)
     else:
-        by_block[N, THREADS](*arguments)
+        parts = min(blocks_for(K, _PART), max(_PARTS, blocks_for(_BLOCKS, N)))
+        part = blocks_for(K, parts)
+        sums = empty(0, accumulator(dtype))
+        if parts > 1:
+            sums = sums_of_parts(x, axis, ufunc.__name__, accumulator(dtype), parts)
+            accumulate(ufunc, sums, 0, out=sums)
+        by_block[(N, parts), THREADS](*arguments, part, sums.reshape(-1))
     return y
 
 

@@ -30,7 +30,7 @@ from kernels.gpu.memory import empty
 from kernels.gpu.scalar_formulas import formula_of
 from kernels.gpu.target import SIMULATED
 
-__all__ = ["THREADS", "accumulator", "identity", "normal_axes", "over", "reduce", "split"]
+__all__ = ["THREADS", "accumulator", "identity", "normal_axes", "over", "reduce", "split", "sums_of_parts"]
 
 #: Threads of a block that reduces together; a power of two.
 THREADS = 8 if SIMULATED else 256
@@ -89,6 +89,15 @@ def _reduced(x, axes, name, load, computed, out):
         by_block[(N, parts), THREADS](*arguments)
     if parts > 1:
         _reduced(target, (0,), name, "plain", computed, out)
+
+
+def sums_of_parts(x, axis, name, computed, parts):
+    """What equal parts of the lines along an axis come to, (parts, lines)."""
+    kept, reduced, N, K = split(x, (axis,))
+    y = empty((parts, N), computed)
+    _, by_block = _kernels(name, "plain", x.dtype.char, computed.char)
+    by_block[(N, parts), THREADS](*span(x), *kept, *reduced, N, K, blocks_for(K, parts), y.reshape(-1))
+    return y
 
 
 @cache

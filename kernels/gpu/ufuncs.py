@@ -61,11 +61,12 @@ def apply(ufunc, *inputs, out=None, dtype=None, casting="same_kind"):
         ufunc, kinds, None if out is None else out.dtype, None if dtype is None else np.dtype(dtype), casting
     )
     shape = np.broadcast_shapes(*(value.shape for value in values if isinstance(value, DeviceArray)))
-    if out is None:
+    new = out is None
+    if new:
         out = empty(shape, result)
     elif np.broadcast_shapes(shape, out.shape) != out.shape:
         raise ValueError(f"numpy.{name}: a result of shape {shape} does not fit into out of shape {out.shape}")
-    return elementwise(name, values, tuple(loop), out, result)
+    return elementwise(name, values, tuple(loop), out, result, new)
 
 
 @lru_cache(4096)
@@ -98,17 +99,19 @@ def operand(value, name):
     raise TypeError(f"numpy.{name}: expected arrays on the device and numbers, got {type(value).__name__}")
 
 
-def elementwise(name, values, loop, out, result):
+def elementwise(name, values, loop, out, result, new=False):
     """Compute the formula `name` on operands (device arrays, numbers) as `loop` dtypes into `out`, and return `out`.
 
-    `result` is the dtype of the formula's result, which `out` stores in its own.
+    `result` is the dtype of the formula's result, which `out` stores in its own. `new`: nobody else has seen `out` yet.
     """
     flat, general = _kernels(name, tuple(dtype.char for dtype in loop), result.char)
     if out.size == 0:
         return out
-    refuse_repeated(out)
-    values = [_apart(broadcast(value, out.shape), out) if isinstance(value, DeviceArray) else _number(value, dtype)
+    values = [broadcast(value, out.shape) if isinstance(value, DeviceArray) else _number(value, dtype)
               for value, dtype in zip(values, loop)]  # fmt: skip
+    if not new:
+        refuse_repeated(out)
+        values = [_apart(value, out) if isinstance(value, DeviceArray) else value for value in values]
     arrays = [value for value in values if isinstance(value, DeviceArray)]
     if out.is_contiguous and all(array.is_contiguous for array in arrays):
         flat[strided(out.size)](*(v.reshape(-1) if isinstance(v, DeviceArray) else v for v in values), out.reshape(-1))

@@ -41,10 +41,11 @@ from kernels.rnn.cuda_lstm import lstm_backward_all, lstm_forward
 from kernels.rnn.cuda_steps import (
     MOST_HIDDEN,
     before,
-    bias_sum,
+    device_bias,
     device_lengths,
     fits_one_block,
     input_gradients,
+    length_of,
     order_of_steps,
     per_sequence,
     projected_input,
@@ -80,10 +81,10 @@ def rnn_relu_backward_all(grad_y, grad_h_n, x, h_0, weight_ih, weight_hh, length
 def _forward(op, x, h_0, weight_ih, weight_hh, bias_ih, bias_hh, lengths, reverse):
     T, N, _, F_hid, _, _ = shapes.layer(op, x, h_0, None, weight_ih, weight_hh, None, bias_ih, bias_hh, lengths)
     y, h = empty((T, N, F_hid), x.dtype), empty((N, F_hid), x.dtype)
-    projected_input(x, weight_ih, bias_sum(bias_ih, bias_hh), y.reshape(T * N, F_hid))
-    lengths = device_lengths(op, lengths, T, N)
+    projected_input(x, weight_ih, bias_ih, y.reshape(T * N, F_hid))
+    bias, lengths = device_bias(bias_hh), device_lengths(op, lengths, T, N)
     carry = _sequences if fits_one_block(F_hid) else _steps
-    carry(y, readable(h_0), h, readable(weight_hh).T, lengths, bool(reverse), op == "rnn_relu")
+    carry(y, readable(h_0), h, readable(weight_hh).T, bias, lengths, bool(reverse), op == "rnn_relu")
     return y, h
 
 
@@ -121,10 +122,10 @@ def _gradient(grad, y, is_relu):
 # -- step by step: a product and a kernel for each step -------------------------------------------------------------
 
 
-def _steps(y, h_0, h, weight_t, lengths, reverse, is_relu):
+def _steps(y, h_0, h, weight_t, bias, lengths, reverse, is_relu):
     copy_into(h, h_0)
     for t in order_of_steps(y.shape[0], reverse):
-        matmul(h, weight_t, y[t], accumulate=True)
+        matmul(h, weight_t, y[t], bias=bias, accumulate=True)
         _step[per_element(h.size)](t, y, h, lengths, is_relu)
 
 
@@ -133,7 +134,7 @@ def _step(t, y, h, lengths, is_relu):
     i, F_hid = cuda.grid(1), h.shape[1]
     if i < h.size:
         n, f_hid = i // F_hid, i % F_hid
-        if t < lengths[n]:
+        if t < length_of(lengths, n, y):
             state = _activation(y[t, n, f_hid], is_relu)
             y[t, n, f_hid] = state
             h[n, f_hid] = state
@@ -154,7 +155,7 @@ def _step_back(t, grad_y, y, grad_h, grad_a, lengths, is_relu):
     i, F_hid = cuda.grid(1), grad_h.shape[1]
     if i < grad_h.size:
         n, f_hid = i // F_hid, i % F_hid
-        if t < lengths[n]:
+        if t < length_of(lengths, n, y):
             grad_a[t, n, f_hid] = _gradient(grad_h[n, f_hid] + grad_y[t, n, f_hid], y[t, n, f_hid], is_relu)
             grad_h[n, f_hid] = 0
         else:
@@ -164,24 +165,27 @@ def _step_back(t, grad_y, y, grad_h, grad_a, lengths, is_relu):
 # -- a block for each sequence, one launch for all steps ------------------------------------------------------------
 
 
-def _sequences(y, h_0, h_n, weight_t, lengths, reverse, is_relu):
+def _sequences(y, h_0, h_n, weight_t, bias, lengths, reverse, is_relu):
     N, F_hid = h_0.shape
-    _carry[per_sequence(N, F_hid)](y, h_0, h_n, readable(weight_t), lengths, reverse, is_relu)
+    _carry[per_sequence(N, F_hid)](y, h_0, h_n, readable(weight_t), bias, lengths, reverse, is_relu)
 
 
 @kernel
-def _carry(y, h_0, h_n, weight, lengths, reverse, is_relu):
+def _carry(y, h_0, h_n, weight, bias, lengths, reverse, is_relu):
     n, first, threads = cuda.blockIdx.x, cuda.threadIdx.x, cuda.blockDim.x
     T, _, F_hid = y.shape
+    length = length_of(lengths, n, y)
     h = cuda.shared.array(MOST_HIDDEN, y.dtype)
     for f_hid in range(first, F_hid, threads):
         h[f_hid] = h_0[n, f_hid]
     for step in range(T):
         t = T - 1 - step if reverse else step
-        if t < lengths[n]:  # the same for all threads of the block, so all reach the barriers
+        if t < length:  # the same for all threads of the block, so all reach the barriers
             cuda.syncthreads()
             for f_hid in range(first, F_hid, threads):
                 acc = y[t, n, f_hid]
+                if bias is not None:
+                    acc += bias[f_hid]
                 for k in range(F_hid):
                     acc += weight[k, f_hid] * h[k]
                 y[t, n, f_hid] = _activation(acc, is_relu)
@@ -204,12 +208,13 @@ def _sequences_back(grad_y, grad_h_n, y, weight_hh, grad_h, grad_a, lengths, rev
 def _carry_back(grad_y, grad_h_n, y, weight, grad_h_0, grad_a, lengths, reverse, is_relu):
     n, first, threads = cuda.blockIdx.x, cuda.threadIdx.x, cuda.blockDim.x
     T, _, F_hid = y.shape
+    length = length_of(lengths, n, y)
     grad = cuda.shared.array(MOST_HIDDEN, y.dtype)  # of the weighted sums of this step
     for f_hid in range(first, F_hid, threads):
         grad_h_0[n, f_hid] = grad_h_n[n, f_hid]
     for step in range(T):
         t = step if reverse else T - 1 - step
-        if t < lengths[n]:
+        if t < length:
             for f_hid in range(first, F_hid, threads):
                 grad[f_hid] = _gradient(grad_h_0[n, f_hid] + grad_y[t, n, f_hid], y[t, n, f_hid], is_relu)
                 grad_a[t, n, f_hid] = grad[f_hid]

@@ -7,15 +7,17 @@ from kernels.gpu import math
 from kernels.gpu.copying import copy_into
 from kernels.gpu.launch import device_function, kernel, per_element
 from kernels.gpu.matmul import matmul
-from kernels.gpu.memory import empty, readable, zeros
+from kernels.gpu.memory import empty, readable
 from kernels.rnn import shapes
 from kernels.rnn.cuda_steps import (
     MOST_HIDDEN,
     before,
     column_sums,
+    device_bias,
     device_lengths,
     fits_one_block,
     input_gradients,
+    length_of,
     order_of_steps,
     per_sequence,
     projected_input,
@@ -32,10 +34,10 @@ def gru_forward(x, h_0, weight_ih, weight_hh, bias_ih, bias_hh, lengths, reverse
     """Same contract as in ``reference``."""
     T, N, _, F_hid, _, G = shapes.layer("gru", x, h_0, None, weight_ih, weight_hh, None, bias_ih, bias_hh, lengths)
     y, gates, h = (empty(shape, x.dtype) for shape in ((T, N, F_hid), (T, N, 4 * F_hid), (N, F_hid)))
-    bias, lengths = _four_biases(bias_ih, bias_hh, F_hid, x.dtype), device_lengths("gru", lengths, T, N)
-    projected_input(x, weight_ih, bias[:G], gates.reshape(T * N, 4 * F_hid)[:, :G])
+    projected_input(x, weight_ih, bias_ih, gates.reshape(T * N, 4 * F_hid)[:, :G])
+    bias, lengths = device_bias(bias_hh), device_lengths("gru", lengths, T, N)
     carry = _sequences if fits_one_block(F_hid) else _steps
-    carry(y, readable(h_0), h, gates, readable(weight_hh).T, bias[G:], lengths, bool(reverse))
+    carry(y, readable(h_0), h, gates, readable(weight_hh).T, bias, lengths, bool(reverse))
     return y, h, gates
 
 
@@ -57,28 +59,6 @@ def gru_backward_all(grad_y, grad_h_n, x, h_0, weight_ih, weight_hh, lengths, re
     return grad_x, grad_h, grad_weight_ih, weight_gradient(grad_a_hh, h_before), grad_bias_ih, column_sums(grad_a_hh)
 
 
-def _four_biases(bias_ih, bias_hh, F_hid, dtype):
-    """Those of r and z, each a sum; that of the candidate; that of the state's share in it, which r scales."""
-    bias, none = empty(4 * F_hid, dtype), zeros(0, dtype)
-    given = (none if part is None else readable(part) for part in (bias_ih, bias_hh))
-    _join_biases[per_element(bias.size)](*given, bias)
-    return bias
-
-
-@kernel
-def _join_biases(bias_ih, bias_hh, bias):
-    j, F_hid = cuda.grid(1), bias.size // 4
-    if j < bias.size:
-        total = bias.dtype.type(0)
-        if j < 3 * F_hid and bias_ih.size:
-            total += bias_ih[j]
-        if j < 2 * F_hid and bias_hh.size:
-            total += bias_hh[j]
-        if j >= 3 * F_hid and bias_hh.size:
-            total += bias_hh[j - F_hid]
-        bias[j] = total
-
-
 @formula
 def _cell(r, z, new, m, h):
     """Gates and candidate from their weighted sums, and the new state."""
@@ -98,22 +78,22 @@ def _cell_gradient(r, z, new, m, h_before, grad_h):
 # -- step by step: a product and a kernel for each step -------------------------------------------------------------
 
 
-def _steps(y, h_0, h, gates, weight_t, bias_m, lengths, reverse):
+def _steps(y, h_0, h, gates, weight_t, bias, lengths, reverse):
     copy_into(h, h_0)
     share = empty((h.shape[0], weight_t.shape[1]), h.dtype)
     for t in order_of_steps(y.shape[0], reverse):
-        matmul(h, weight_t, share)
-        _step[per_element(h.size)](t, y, h, gates, share, bias_m, lengths)
+        matmul(h, weight_t, share, bias=bias)
+        _step[per_element(h.size)](t, y, h, gates, share, lengths)
 
 
 @kernel
-def _step(t, y, h, gates, share, bias_m, lengths):
+def _step(t, y, h, gates, share, lengths):
     i, F_hid = cuda.grid(1), h.shape[1]
     if i < h.size:
         n, j = i // F_hid, i % F_hid
         j_z, j_new, j_m = j + F_hid, j + 2 * F_hid, j + 3 * F_hid
-        if t < lengths[n]:
-            m = share[n, j_new] + bias_m[j]
+        if t < length_of(lengths, n, gates):
+            m = share[n, j_new]
             r, z, new, state = _cell(
                 gates[t, n, j] + share[n, j], gates[t, n, j_z] + share[n, j_z], gates[t, n, j_new], m, h[n, j]
             )
@@ -138,7 +118,7 @@ def _step_back(t, grad_y, h_before, gates, grad_h, grad_a_ih, grad_a_hh, lengths
     i, F_hid = cuda.grid(1), grad_h.shape[1]
     if i < grad_h.size:
         n, j = i // F_hid, i % F_hid
-        if t < lengths[n]:
+        if t < length_of(lengths, n, gates):
             grad = grad_h[n, j] + grad_y[t, n, j]
             grad_h[n, j] = grad * gates[t, n, F_hid + j]
             _write_gradients(t, n, j, gates, h_before, grad, grad_a_ih, grad_a_hh)
@@ -162,25 +142,28 @@ def _write_gradients(t, n, j, gates, h_before, grad, grad_a_ih, grad_a_hh):
 # -- a block for each sequence, one launch for all steps ------------------------------------------------------------
 
 
-def _sequences(y, h_0, h, gates, weight_t, bias_m, lengths, reverse):
+def _sequences(y, h_0, h, gates, weight_t, bias, lengths, reverse):
     N, F_hid = h_0.shape
-    _carry[per_sequence(N, 3 * F_hid)](y, h_0, h, gates, readable(weight_t), bias_m, lengths, reverse)
+    _carry[per_sequence(N, 3 * F_hid)](y, h_0, h, gates, readable(weight_t), bias, lengths, reverse)
 
 
 @kernel
-def _carry(y, h_0, h_n, gates, weight, bias_m, lengths, reverse):
+def _carry(y, h_0, h_n, gates, weight, bias, lengths, reverse):
     n, first, threads = cuda.blockIdx.x, cuda.threadIdx.x, cuda.blockDim.x
     T, _, F_hid = y.shape
+    length = length_of(lengths, n, y)
     h = cuda.shared.array(MOST_HIDDEN, y.dtype)
     a = cuda.shared.array(_MOST_GATES, y.dtype)
     for j in range(first, F_hid, threads):
         h[j] = h_0[n, j]
     for step in range(T):
         t = T - 1 - step if reverse else step
-        if t < lengths[n]:  # the same for all threads of the block, so all reach the barriers
+        if t < length:  # the same for all threads of the block, so all reach the barriers
             cuda.syncthreads()
             for j in range(first, 3 * F_hid, threads):
-                acc = gates[t, n, j] if j < 2 * F_hid else bias_m[j - 2 * F_hid]
+                acc = gates[t, n, j] if j < 2 * F_hid else y.dtype.type(0)  # the candidate's waits for r
+                if bias is not None:
+                    acc += bias[j]
                 for k in range(F_hid):
                     acc += weight[k, j] * h[k]
                 a[j] = acc
@@ -212,13 +195,14 @@ def _carry_back(grad_y, grad_h_n, h_before, gates, weight, grad_h_0, grad_a_ih, 
     """One thread owns a number of the state; the product with the weights is shared out by gates."""
     n, first, threads = cuda.blockIdx.x, cuda.threadIdx.x, cuda.blockDim.x
     T, _, F_hid = h_before.shape
+    length = length_of(lengths, n, h_before)
     grad = cuda.shared.array(_MOST_GATES, gates.dtype)  # of the state's weighted sums at this step
     shares = cuda.shared.array(_MOST_GATES, gates.dtype)  # of each gate in the gradient of the state
     for j in range(first, F_hid, threads):
         grad_h_0[n, j] = grad_h_n[n, j]
     for step in range(T):
         t = step if reverse else T - 1 - step
-        if t < lengths[n]:
+        if t < length:
             for j in range(first, F_hid, threads):
                 total = grad_h_0[n, j] + grad_y[t, n, j]
                 _write_gradients(t, n, j, gates, h_before, total, grad_a_ih, grad_a_hh)

@@ -12,10 +12,11 @@ from kernels.rnn import shapes
 from kernels.rnn.cuda_steps import (
     MOST_HIDDEN,
     before,
-    bias_sum,
+    device_bias,
     device_lengths,
     fits_one_block,
     input_gradients,
+    length_of,
     order_of_steps,
     per_sequence,
     projected_input,
@@ -35,9 +36,9 @@ def lstm_forward(x, h_0, c_0, weight_ih, weight_hh, weight_hr, bias_ih, bias_hh,
     T, N, _, F_hid, F_out, G = shapes.layer("lstm", *arguments)
     y, gates, cells = (empty((T, N, size), x.dtype) for size in (F_out, G, F_hid))
     h, c = empty((N, F_out), x.dtype), empty((N, F_hid), x.dtype)
-    projected_input(x, weight_ih, bias_sum(bias_ih, bias_hh), gates.reshape(T * N, G))
-    lengths = device_lengths("lstm", lengths, T, N)
-    given = readable(h_0), readable(c_0), readable(weight_hh).T, lengths, bool(reverse)
+    projected_input(x, weight_ih, bias_ih, gates.reshape(T * N, G))
+    bias, lengths = device_bias(bias_hh), device_lengths("lstm", lengths, T, N)
+    given = readable(h_0), readable(c_0), readable(weight_hh).T, bias, lengths, bool(reverse)
     if weight_hr is None and fits_one_block(F_hid):
         _sequences(y, h, c, gates, cells, *given)
     else:
@@ -96,13 +97,13 @@ def _cell_gradient(i, f, g, o, c, c_before, grad_m, grad_c):
 # -- step by step: products and kernels for each step ---------------------------------------------------------------
 
 
-def _steps(y, h, c, gates, cells, h_0, c_0, weight_t, lengths, reverse, weight_hr_t):
+def _steps(y, h, c, gates, cells, h_0, c_0, weight_t, bias, lengths, reverse, weight_hr_t):
     copy_into(h, h_0)
     copy_into(c, c_0)
     projected = weight_hr_t is not None
     read = empty(c.shape, c.dtype) if projected else None
     for t in order_of_steps(y.shape[0], reverse):
-        matmul(h, weight_t, gates[t], accumulate=True)
+        matmul(h, weight_t, gates[t], bias=bias, accumulate=True)
         m = read if projected else y[t]
         _step[per_element(c.size)](t, gates, c, cells, m, h, lengths, projected)
         if projected:
@@ -116,7 +117,7 @@ def _step(t, gates, c, cells, m, h, lengths, projected):
     if index < c.size:
         n, j = index // F_hid, index % F_hid
         j_f, j_g, j_o = j + F_hid, j + 2 * F_hid, j + 3 * F_hid
-        if t < lengths[n]:
+        if t < length_of(lengths, n, gates):
             i, f, g, o, state, read = _cell(
                 gates[t, n, j], gates[t, n, j_f], gates[t, n, j_g], gates[t, n, j_o], c[n, j]
             )
@@ -135,7 +136,7 @@ def _keep(t, y, h, lengths):
     i, F_out = cuda.grid(1), h.shape[1]
     if i < h.size:
         n, f_out = i // F_out, i % F_out
-        if t < lengths[n]:
+        if t < length_of(lengths, n, y):
             h[n, f_out] = y[t, n, f_out]
         else:
             y[t, n, f_out] = 0
@@ -158,10 +159,10 @@ def _step_back(t, grad_y, gates, cells, c_0, grad_h, grad_c, grad_a, lengths, re
     index, F_hid = cuda.grid(1), grad_c.shape[1]
     if index < grad_c.size:
         n, j = index // F_hid, index % F_hid
-        if t < lengths[n]:
+        if t < length_of(lengths, n, gates):
             grad_m = grad_h[n, j] + grad_y[t, n, j]
             grad_h[n, j] = 0
-            c_before = state_before(cells, c_0, t, n, j, lengths[n], reverse)
+            c_before = state_before(cells, c_0, t, n, j, length_of(lengths, n, cells), reverse)
             _write_gradients(t, n, j, gates, cells, c_before, grad_m, grad_c, grad_a)
         else:
             for gate in range(4):
@@ -201,7 +202,7 @@ def _receive(t, grad_y, grad_h, grad_read, lengths):
     i, F_out = cuda.grid(1), grad_h.shape[1]
     if i < grad_h.size:
         n, f_out = i // F_out, i % F_out
-        if t < lengths[n]:
+        if t < length_of(lengths, n, grad_y):
             grad_read[t, n, f_out] = grad_h[n, f_out] + grad_y[t, n, f_out]
             grad_h[n, f_out] = 0
         else:
@@ -213,8 +214,8 @@ def _projected_step_back(t, gates, cells, c_0, grad_m, grad_c, grad_a, read, len
     index, F_hid = cuda.grid(1), grad_c.shape[1]
     if index < grad_c.size:
         n, j = index // F_hid, index % F_hid
-        if t < lengths[n]:
-            c_before = state_before(cells, c_0, t, n, j, lengths[n], reverse)
+        if t < length_of(lengths, n, gates):
+            c_before = state_before(cells, c_0, t, n, j, length_of(lengths, n, cells), reverse)
             read[t, n, j] = gates[t, n, 3 * F_hid + j] * math.tanh(cells[t, n, j])
             _write_gradients(t, n, j, gates, cells, c_before, grad_m[n, j], grad_c, grad_a)
         else:
@@ -226,15 +227,16 @@ def _projected_step_back(t, gates, cells, c_0, grad_m, grad_c, grad_a, read, len
 # -- a block for each sequence, one launch for all steps ------------------------------------------------------------
 
 
-def _sequences(y, h, c, gates, cells, h_0, c_0, weight_t, lengths, reverse):
+def _sequences(y, h, c, gates, cells, h_0, c_0, weight_t, bias, lengths, reverse):
     grid = per_sequence(*gates.shape[1:])
-    _carry[grid](y, h, c, gates, cells, h_0, c_0, readable(weight_t), lengths, reverse)
+    _carry[grid](y, h, c, gates, cells, h_0, c_0, readable(weight_t), bias, lengths, reverse)
 
 
 @kernel
-def _carry(y, h_n, c_n, gates, cells, h_0, c_0, weight, lengths, reverse):
+def _carry(y, h_n, c_n, gates, cells, h_0, c_0, weight, bias, lengths, reverse):
     n, first, threads = cuda.blockIdx.x, cuda.threadIdx.x, cuda.blockDim.x
     T, _, F_hid = y.shape
+    length = length_of(lengths, n, y)
     h = cuda.shared.array(MOST_HIDDEN, y.dtype)
     c = cuda.shared.array(MOST_HIDDEN, y.dtype)
     a = cuda.shared.array(_MOST_GATES, y.dtype)
@@ -242,10 +244,12 @@ def _carry(y, h_n, c_n, gates, cells, h_0, c_0, weight, lengths, reverse):
         h[j], c[j] = h_0[n, j], c_0[n, j]
     for step in range(T):
         t = T - 1 - step if reverse else step
-        if t < lengths[n]:  # the same for all threads of the block, so all reach the barriers
+        if t < length:  # the same for all threads of the block, so all reach the barriers
             cuda.syncthreads()
             for j in range(first, 4 * F_hid, threads):
                 acc = gates[t, n, j]
+                if bias is not None:
+                    acc += bias[j]
                 for k in range(F_hid):
                     acc += weight[k, j] * h[k]
                 a[j] = acc
@@ -271,15 +275,16 @@ def _carry_back(
     """One thread owns a number of the state; the product with the weights is shared out by gates."""
     n, first, threads = cuda.blockIdx.x, cuda.threadIdx.x, cuda.blockDim.x
     T, _, F_hid = cells.shape
+    length = length_of(lengths, n, cells)
     grad = cuda.shared.array(_MOST_GATES, cells.dtype)  # of the weighted sums of this step
     shares = cuda.shared.array(_MOST_GATES, cells.dtype)  # of each gate in the gradient of the state
     for j in range(first, F_hid, threads):
         grad_h_0[n, j], grad_c_0[n, j] = grad_h_n[n, j], grad_c_n[n, j]
     for step in range(T):
         t = step if reverse else T - 1 - step
-        if t < lengths[n]:
+        if t < length:
             for j in range(first, F_hid, threads):
-                c_before = state_before(cells, c_0, t, n, j, lengths[n], reverse)
+                c_before = state_before(cells, c_0, t, n, j, length, reverse)
                 grad_m = grad_h_0[n, j] + grad_y[t, n, j]
                 _write_gradients(t, n, j, gates, cells, c_before, grad_m, grad_c_0, grad_a)
                 for gate in range(4):

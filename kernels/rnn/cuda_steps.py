@@ -11,8 +11,8 @@ from kernels.gpu.sums import sum_axis
 from kernels.gpu.target import SIMULATED
 
 __all__ = [
-    "MOST_HIDDEN", "before", "bias_sum", "column_sums", "device_lengths", "fits_one_block",
-    "input_gradients", "order_of_steps", "per_sequence", "projected_input", "sigmoid", "state_before",
+    "MOST_HIDDEN", "before", "column_sums", "device_bias", "device_lengths", "fits_one_block",
+    "input_gradients", "length_of", "order_of_steps", "per_sequence", "projected_input", "sigmoid", "state_before",
     "weight_gradient",
 ]  # fmt: skip
 
@@ -40,16 +40,14 @@ def order_of_steps(T, reverse):
 
 
 def device_lengths(op, lengths, T, N):
-    """Steps of each sequence, on the device and within 0 to T.
+    """Steps of each sequence, on the device and within 0 to T; an empty array where all last to the end.
 
     What is outside is reported at the next copy to the host: nobody waits for the device to look at it now.
     """
-    steps = empty(N, "int64")
     if lengths is None:
-        steps.fill(T)
-    else:
-        code = faults.code(f"{op}: lengths expects numbers from 0 to {T}, got {{value}}")
-        _within[per_element(N)](readable(lengths), steps, T, code, faults.note())
+        return empty(0, "int64")
+    steps, code = empty(N, "int64"), faults.code(f"{op}: lengths expects numbers from 0 to {T}, got {{value}}")
+    _within[per_element(N)](readable(lengths), steps, T, code, faults.note())
     return steps
 
 
@@ -63,27 +61,21 @@ def _within(lengths, steps, T, code, note):
         steps[n] = min(max(length, 0), T)
 
 
-def bias_sum(bias_ih, bias_hh):
-    """The sum of two biases, each of which may be None."""
-    if bias_ih is None or bias_hh is None:
-        return bias_hh if bias_ih is None else bias_ih
-    total = empty(bias_ih.shape, bias_ih.dtype)
-    _add[per_element(total.size)](readable(bias_ih), readable(bias_hh), total)
-    return total
+@device_function
+def length_of(lengths, n, array):
+    """Steps of a sequence; of `array` the first axis is that of time."""
+    return lengths[n] if lengths.size else array.shape[0]
 
 
-@kernel
-def _add(a, b, y):
-    i = cuda.grid(1)
-    if i < y.size:
-        y[i] = a[i] + b[i]
+def device_bias(bias):
+    """A bias as kernels take it, which leave it out where it is None."""
+    return None if bias is None else readable(bias)
 
 
 def projected_input(x, weight_ih, bias, target):
     """target[t * N + n, j] = bias[j] + sum_{f_in} weight_ih[j, f_in] * x[t, n, f_in], for all steps at once."""
     T, N, F_in = x.shape
-    bias = None if bias is None else readable(bias)
-    matmul(readable(x).reshape(T * N, F_in), readable(weight_ih).T, target, bias=bias)
+    matmul(readable(x).reshape(T * N, F_in), readable(weight_ih).T, target, bias=device_bias(bias))
 
 
 @formula
@@ -114,8 +106,8 @@ def _before(states, first, lengths, reverse, array):
     i = cuda.grid(1)
     if i < array.size:
         t, n, f = i // (N * F), i // F % N, i % F
-        taken = t < lengths[n]
-        array[t, n, f] = state_before(states, first, t, n, f, lengths[n], reverse) if taken else array.dtype.type(0)
+        length = length_of(lengths, n, array)
+        array[t, n, f] = state_before(states, first, t, n, f, length, reverse) if t < length else array.dtype.type(0)
 
 
 def _masked(array, lengths):

@@ -6,9 +6,9 @@
 # processor (GPU) starts a **thread** for each. What is new is not the formula but the company: who does which element,
 # who may write where, and who has to wait for whom.
 #
-# **After this lesson you can** write a CUDA kernel and say which thread does what; find the five mistakes that beginners
-# (and professionals) make, and know why a right result proves nothing; sum an array without a race; say how often a
-# kernel reads memory, and make it read less; and run mediml's networks on a GPU.
+# **After this lesson you can** write a CUDA kernel and say which thread does what; find the five mistakes that
+# beginners (and professionals) make, and know why a right result proves nothing; sum an array without a race; say how
+# often a kernel reads memory, and make it read less; and run mediml's networks on a GPU.
 #
 # You need no GPU: the kernels run in Numba's **simulator**, in plain Python, and a **kernel doctor** watches every
 # access. What a GPU adds is said in section 9. It is speed, and nothing else.
@@ -19,14 +19,14 @@
 # # 07 · CUDA 内核：上万个线程如何相处
 #
 # 一次 CT 有 300 层，每层 512 × 512 像素。要用脑窗显示它，就得对 7900 万个像素算同一个小公式，而且每个像素都不需要别的像
-# 素的结果。CPU 一次处理几个；图形处理器（GPU）则为每个像素启动一个**线程**。新东西不在公式里，而在线程之间：谁算哪个
-# 元素，谁可以写哪里，谁必须等谁。
+# 素的结果。CPU 一次处理几个；图形处理器（GPU）则为每个像素启动一个**线程**。新东西不在公式里，而在线程之间：谁算哪个元
+# 素，谁可以写哪里，谁必须等谁。
 #
-# **学完本课，你能够**写出一个 CUDA 内核，并说清每个线程做什么；找出初学者（以及行家）常犯的五种错误，并明白结果正确为什么
-# 说明不了什么；不带竞争地对数组求和；说出一个内核读了多少次内存，并让它少读；在 GPU 上运行 mediml 的网络。
+# **学完本课，你能够**写出一个 CUDA 内核，并说清每个线程做什么；找出初学者（以及行家）常犯的五种错误，并明白结果正确为什
+# 么说明不了什么；不带竞争地对数组求和；说出一个内核读了多少次内存，并让它少读；在 GPU 上运行 mediml 的网络。
 #
-# 你不需要 GPU：内核在 Numba 的**模拟器**里用普通 Python 运行，**内核医生**盯着每一次访问。GPU 能多带来什么，第 9 节会说：
-# 是速度，仅此而已。
+# 你不需要 GPU：内核在 Numba 的**模拟器**里用普通 Python 运行，**内核医生**盯着每一次访问。GPU 能多带来什么，第 9 节会
+# 说：是速度，仅此而已。
 #
 # **用时**：80 分钟。**先修**：第 04、05 课。
 
@@ -48,8 +48,7 @@ import numpy as np
 import mediml
 import mediml.nn.functional as F
 from kernels.conv import cuda as conv
-from kernels.conv import reference
-from kernels.gpu import convolution_direct
+from kernels.conv import cuda_steps, reference
 from kernels.gpu.transfer import TRANSFERS, to_device
 from mediml import nn, optim
 from mediml.data.catalog import packaged_file
@@ -58,6 +57,7 @@ from mediml.exercises import doctor
 from mediml.imaging import read_image
 from mediml.plots import show_images, show_numbers, show_source, show_threads
 
+# %%
 slice_hu = read_image(packaged_file("ct_slice")).values.astype(np.float32)
 print("one slice:", slice_hu.shape, "pixels,", slice_hu.size, "threads")
 assert slice_hu.shape == (512, 512)
@@ -77,8 +77,8 @@ assert slice_hu.shape == (512, 512)
 # | $t$ | index of the thread in its block | `cuda.threadIdx.x` |
 # | $i$ | index in the whole grid, one for each thread | `cuda.grid(1)`, the same in one call |
 #
-# **By hand.** Ten pixels, blocks of four: three blocks are needed, for $\lceil 10/4 \rceil = 3$. Thread 1 of block 2 has
-# $i = 2 \cdot 4 + 1 = 9$, the last pixel. **Predict before you run:** how many threads have no pixel?
+# **By hand.** Ten pixels, blocks of four: three blocks are needed, for $\lceil 10/4 \rceil = 3$. Thread 1 of block 2
+# has $i = 2 \cdot 4 + 1 = 9$, the last pixel. **Predict before you run:** how many threads have no pixel?
 
 # %% [markdown] tags=["zh"]
 # ## 1 我是谁？CUDA 唯一的公式
@@ -94,8 +94,8 @@ assert slice_hu.shape == (512, 512)
 # | $t$ | 线程在块内的编号 | `cuda.threadIdx.x` |
 # | $i$ | 在整个网格中的编号，每个线程一个 | `cuda.grid(1)`，一次调用得到同样的数 |
 #
-# **手算。** 十个像素，每块四个线程：需要三块，因为 $\lceil 10/4 \rceil = 3$。第 2 块的 1 号线程有 $i = 2 \cdot 4 + 1 = 9$，
-# 即最后一个像素。**先猜，再运行**：有几个线程没有像素可算？
+# **手算。** 十个像素，每块四个线程：需要三块，因为 $\lceil 10/4 \rceil = 3$。第 2 块的 1 号线程有
+# $i = 2 \cdot 4 + 1 = 9$，即最后一个像素。**先猜，再运行**：有几个线程没有像素可算？
 
 # %%
 guess = None  # threads without a pixel
@@ -106,13 +106,13 @@ assert guess in (None, examples.blocks_for(10, 4) * 4 - 10)
 show_source(examples.window_by_index)
 
 # %% [markdown] tags=["en"]
-# A launch names blocks and threads in brackets, then the arguments: `kernel[blocks, threads](…)`. A kernel returns
+# A launch names blocks and threads in brackets, then the arguments: `kernel[blocks, threads](x, y)`. A kernel returns
 # nothing; it writes into an array that it is given. Here a row of 512 pixels through a head, in the brain window from 0
 # to 80 HU, in 32 blocks of 16 threads:
 
 # %% [markdown] tags=["zh"]
-# 启动时，方括号里写块数和线程数，再写参数：`kernel[blocks, threads](…)`。内核没有返回值，它往给定的数组里写。下面取穿过头
-# 部的一行 512 个像素，用 0 到 80 HU 的脑窗，32 块、每块 16 个线程：
+# 启动时，方括号里写块数和线程数，再写参数：`kernel[blocks, threads](x, y)`。内核没有返回值，它往给定的数组里写。下面取
+# 穿过头部的一行 512 个像素，用 0 到 80 HU 的脑窗，32 块、每块 16 个线程：
 
 # %%
 row_hu = slice_hu[300]
@@ -124,17 +124,17 @@ print("largest deviation from NumPy:", float(np.abs(grey - expected).max()))
 assert np.array_equal(grey, expected)
 
 # %% [markdown] tags=["en"]
-# An image has two axes, and so has a grid. **x is the fast axis**: `w, h = cuda.grid(2)` gives the column first. That is
-# no whim: threads that are neighbours in x run together in a **warp** of 32, and when their addresses are neighbours as
-# well, the memory answers all 32 in one go. Exchange the two, and it answers 32 times.
+# An image has two axes, and so has a grid. **x is the fast axis**: `w, h = cuda.grid(2)` gives the column first. That
+# is no whim: threads that are neighbours in x run together in a **warp** of 32, and when their addresses are neighbours
+# as well, the memory answers all 32 in one go. Exchange the two, and it answers 32 times.
 
 # %% [markdown] tags=["zh"]
-# 图像有两个轴，网格也可以有两个轴。**x 是变化最快的轴**：`w, h = cuda.grid(2)` 先给列号。这不是随意的规定：x 方向上相邻的
-# 32 个线程组成一个**线程束**（warp）一起执行；如果它们访问的地址也相邻，内存一次就能答复全部 32 个。把两者对调，内存就得答
-# 复 32 次。
+# 图像有两个轴，网格也可以有两个轴。**x 是变化最快的轴**：`w, h = cuda.grid(2)` 先给列号。这不是随意的规定：x 方向上相邻
+# 的 32 个线程组成一个**线程束**（warp）一起执行；如果它们访问的地址也相邻，内存一次就能答复全部 32 个。把两者对调，内存
+# 就得答复 32 次。
 
 # %%
-show_threads((5, 10), (2, 4))
+show_threads((3, 10), (2, 4))
 patch = np.ascontiguousarray(slice_hu[100:132, 160:200])
 grey = np.full(patch.shape, np.nan, np.float32)
 blocks = (examples.blocks_for(40, 8), examples.blocks_for(32, 4))
@@ -144,21 +144,19 @@ assert np.array_equal(grey, np.clip((patch - low) / (high - low), 0, 1))
 # %% [markdown] tags=["en"]
 # ## 2 First mistake: beyond the end
 #
-# The `if` is the guard: the threads beyond the end must not touch anything. Without it, a GPU gives no error. The thread
-# writes to whatever lies behind the array, another array perhaps, and the result looks right until one day it does not.
-# The **kernel doctor** runs a kernel thread by thread, records every access, and tells:
+# The `if` is the guard: the threads beyond the end must not touch anything. Without it, a GPU gives no error. The
+# thread writes to whatever lies behind the array, another array perhaps, and the result looks right until one day it
+# does not. The **kernel doctor** runs a kernel thread by thread, records every access, and tells:
 
 # %% [markdown] tags=["zh"]
 # ## 2 第一种错误：越界
 #
-# 那个 `if` 是守卫：越过末尾的线程什么也不许碰。少了它，GPU 并不报错；线程会写到数组后面的内存里，那里也许是另一个数组。结
-# 果一直看着是对的，直到某一天不对。**内核医生**逐个线程运行内核，记下每次访问，然后告诉你：
+# 那个 `if` 是守卫：越过末尾的线程什么也不许碰。少了它，GPU 并不报错；线程会写到数组后面的内存里，那里也许是另一个数组。
+# 结果一直看着是对的，直到某一天不对。**内核医生**逐个线程运行内核，记下每次访问，然后告诉你：
 
 # %%
 ten = row_hu[130:140]
-report = doctor.examine(
-    examples.window_without_guard, 3, 4, ten, np.zeros(10, np.float32), low, high, outputs=["grey"]
-)
+report = doctor.examine(examples.window_without_guard, 3, 4, ten, np.zeros(10, np.float32), low, high, outputs=["grey"])
 print(report)
 assert {f.kind for f in report.findings} == {"out_of_bounds_read", "out_of_bounds_write"}
 
@@ -167,9 +165,7 @@ report.show()
 assert not report.ok
 
 # %%
-mended = doctor.examine(
-    examples.window_by_index, 3, 4, ten, np.zeros(10, np.float32), low, high, outputs=["grey"]
-)
+mended = doctor.examine(examples.window_by_index, 3, 4, ten, np.zeros(10, np.float32), low, high, outputs=["grey"])
 print(mended)
 assert mended.ok
 
@@ -183,8 +179,8 @@ assert mended.ok
 # %% [markdown] tags=["zh"]
 # ## 3 第二种错误：两个线程，一个元素
 #
-# 平滑取相邻三个数的平均。若就地改写，线程读到的可能是邻居已经改过的值。谁先谁后，每次运行都可能不同：这就是**竞争**。下面
-# 让同样的线程按两种次序运行：
+# 平滑取相邻三个数的平均。若就地改写，线程读到的可能是邻居已经改过的值。谁先谁后，每次运行都可能不同：这就是**竞争**。下
+# 面让同样的线程按两种次序运行：
 
 # %%
 show_source(examples.smooth_in_place)
@@ -208,21 +204,21 @@ assert [f.kind for f in report.findings] == ["race"] and mended.ok
 assert [f.kind for f in two_blocks.findings] == ["race_between_blocks"]
 
 # %% [markdown] tags=["en"]
-# The doctor does not wait for a wrong number. It asks of each pair of accesses: same element, different threads, at least
-# one writes, and no barrier between? Then it is a race, whatever came out this time. Between **blocks** there is no
-# barrier at all: their order is not defined, and on a large grid the second block may start when the first has long
+# The doctor does not wait for a wrong number. It asks of each pair of accesses: same element, different threads, at
+# least one writes, and no barrier between? Then it is a race, whatever came out this time. Between **blocks** there is
+# no barrier at all: their order is not defined, and on a large grid the second block may start when the first has long
 # ended. The cure is the oldest one: write somewhere else. `smooth` reads `x` and writes `y`.
 #
-# A race of its own kind is **counting**. `counts[v] += 1` is three steps: read, add, write. Two threads that read the same
-# 5 both write 6. The cure is an **atomic** addition, three steps that nothing comes between:
+# A race of its own kind is **counting**. `counts[v] += 1` is three steps: read, add, write. Two threads that read the
+# same 5 both write 6. The cure is an **atomic** addition, three steps that nothing comes between:
 
 # %% [markdown] tags=["zh"]
-# 医生并不等错误的数出现。它对每两次访问都问：同一个元素、不同的线程、至少一个在写、中间没有屏障？是，就是竞争，不管这次结果
-# 如何。**线程块之间**根本没有屏障：先后次序没有规定，网格大时，第一块早已结束，第二块才开始。药方最古老：写到别处去。
-# `smooth` 读 `x`，写 `y`。
+# 医生并不等错误的数出现。它对每两次访问都问：同一个元素、不同的线程、至少一个在写、中间没有屏障？是，就是竞争，不管这次
+# 结果如何。**线程块之间**根本没有屏障：先后次序没有规定，网格大时，第一块早已结束，第二块才开始。药方最古老：写到别处
+# 去。`smooth` 读 `x`，写 `y`。
 #
-# **计数**是一种特殊的竞争。`counts[v] += 1` 其实是三步：读、加、写。两个线程都读到 5，就都写回 6。药方是**原子**加法：三步
-# 合成一步，谁也插不进来：
+# **计数**是一种特殊的竞争。`counts[v] += 1` 其实是三步：读、加、写。两个线程都读到 5，就都写回 6。药方是**原子**加法：
+# 三步合成一步，谁也插不进来：
 
 # %%
 tissue = np.digitize(row_hu[112:144], (-900, -200, 100)).astype(np.int64)  # air, its edge, soft tissue, bone
@@ -237,8 +233,8 @@ assert not racing.ok and atomic.ok and np.array_equal(atomic.arrays["counts"], n
 # rounding, and yet no two runs would agree: floats do not add up to the same in every order.
 
 # %% [markdown] tags=["zh"]
-# 本项目只在数整数时使用原子操作。若用来对浮点数求和，结果在舍入误差内是对的，但每次运行都不一样：浮点数相加的结果与次序有
-# 关。
+# 本项目只在数整数时使用原子操作。若用来对浮点数求和，结果在舍入误差内是对的，但每次运行都不一样：浮点数相加的结果与次序
+# 有关。
 
 # %%
 rng = np.random.default_rng(7)
@@ -249,27 +245,27 @@ assert len(sums) > 10 and max(sums) - min(sums) < 0.1
 
 # %% [markdown] tags=["en"]
 # A training that cannot be repeated cannot be debugged. So each gradient here is **gathered**: the thread that owns an
-# element of the gradient walks over everything that contributes to it, in a fixed order, and writes once. The other way,
-# **scattering** one's share to all who need it, would need an atomic addition for each.
+# element of the gradient walks over everything that contributes to it, in a fixed order, and writes once. The other
+# way, **scattering** one's share to all who need it, would need an atomic addition for each.
 
 # %% [markdown] tags=["zh"]
-# 不能重复的训练无法排错。所以这里的每个梯度都用**收集**（gather）的办法：拥有梯度某个元素的线程，按固定次序走遍对它有贡献
-# 的所有项，最后只写一次。反过来，把自己的份额**散发**（scatter）给每个需要它的元素，就得处处使用原子加法。
+# 不能重复的训练无法排错。所以这里的每个梯度都用**收集**（gather）的办法：拥有梯度某个元素的线程，按固定次序走遍对它有贡
+# 献的所有项，最后只写一次。反过来，把自己的份额**散发**（scatter）给每个需要它的元素，就得处处使用原子加法。
 
 # %% [markdown] tags=["en"]
 # ## 4 Third and fourth mistake: barriers
 #
-# The mean density of a tissue is a sum over many pixels. One thread could add them all, while 511 others look on. A tree
-# does better: at each step half as many threads add a partner's sum to their own, and after $\log_2 B$ steps one number
-# is left. The numbers lie in **shared memory**, a small store that the threads of one block have in common. Between two
-# steps everybody must have finished: `cuda.syncthreads()` is a **barrier** where all wait for the last.
+# The mean density of a tissue is a sum over many pixels. One thread could add them all, while 511 others look on. A
+# tree does better: at each step half as many threads add a partner's sum to their own, and after $\log_2 B$ steps one
+# number is left. The numbers lie in **shared memory**, a small store that the threads of one block have in common.
+# Between two steps everybody must have finished: `cuda.syncthreads()` is a **barrier** where all wait for the last.
 
 # %% [markdown] tags=["zh"]
 # ## 4 第三、第四种错误：屏障
 #
-# 组织的平均密度是许多像素之和。让一个线程全加起来，别的线程就只能干看着。树形求和好得多：每一步让一半的线程把伙伴的和加到自
-# 己的和上，$\log_2 B$ 步之后只剩一个数。这些数放在**共享内存**里，那是同一块内的线程共有的一小块存储。两步之间，所有线程都
-# 必须完成上一步：`cuda.syncthreads()` 是**屏障**，大家在这里等最后一个到来。
+# 组织的平均密度是许多像素之和。让一个线程全加起来，别的线程就只能干看着。树形求和好得多：每一步让一半的线程把伙伴的和加
+# 到自己的和上，$\log_2 B$ 步之后只剩一个数。这些数放在**共享内存**里，那是同一块内的线程共有的一小块存储。两步之间，所
+# 有线程都必须完成上一步：`cuda.syncthreads()` 是**屏障**，大家在这里等最后一个到来。
 
 # %%
 show_source(examples.block_sum)
@@ -285,7 +281,8 @@ assert report.ok and np.isclose(report.arrays["partial"].sum(), profile.sum())
 # if the barrier stands inside the `if`, what do the threads without a partner do?
 
 # %% [markdown] tags=["zh"]
-# **先猜，再运行**：没有第二个屏障时，哪个线程会读到别的线程可能还没写好的数？如果屏障写在 `if` 里面，没有伙伴的线程会怎样？
+# **先猜，再运行**：没有第二个屏障时，哪个线程会读到别的线程可能还没写好的数？如果屏障写在 `if` 里面，没有伙伴的线程会怎
+# 样？
 
 # %%
 for kernel in (examples.block_sum_without_barrier, examples.block_sum_divergent):
@@ -294,29 +291,30 @@ for kernel in (examples.block_sum_without_barrier, examples.block_sum_divergent)
     assert not report.ok
 
 # %% [markdown] tags=["en"]
-# Without the barrier, the sum often comes out right all the same, on GPUs where the 32 threads of a warp go in step. That
-# was even taught once. Since 2017 the threads of a warp may part company, and such programs broke. And a barrier that
-# some threads never reach may stop the whole GPU, or let the others pass at the wrong time: the programming guide
+# Without the barrier, the sum often comes out right all the same, on GPUs where the 32 threads of a warp go in step.
+# That was even taught once. Since 2017 the threads of a warp may part company, and such programs broke. And a barrier
+# that some threads never reach may stop the whole GPU, or let the others pass at the wrong time: the programming guide
 # leaves it undefined.
 
 # %% [markdown] tags=["zh"]
-# 没有屏障，和也常常是对的：在有些 GPU 上，一个线程束的 32 个线程齐步走。这甚至曾写进教材。2017 年以后，线程束内的线程可以各
-# 走各的，这样的程序就坏了。而有些线程永远走不到的屏障，可能让整个 GPU 停住，也可能让别的线程在错误的时刻通过：编程指南对此
-# 不作规定。
+# 没有屏障，和也常常是对的：在有些 GPU 上，一个线程束的 32 个线程齐步走。这甚至曾写进教材。2017 年以后，线程束内的线程可
+# 以各走各的，这样的程序就坏了。而有些线程永远走不到的屏障，可能让整个 GPU 停住，也可能让别的线程在错误的时刻通过：编程
+# 指南对此不作规定。
 
 # %% [markdown] tags=["en"]
 # ## 5 Fifth mistake: reading what nobody wrote
 #
 # Shared memory is not empty at the start; it holds what the last block left. If one thread in the tree did not load its
 # element, its partner would add rubbish. The doctor counts a read of memory that nobody has written as a mistake, even
-# if a zero happens to be there. The same holds for an element of the output that no thread writes: it keeps an old value,
-# and the picture looks almost right.
+# if a zero happens to be there. The same holds for an element of the output that no thread writes: it keeps an old
+# value, and the picture looks almost right.
 
 # %% [markdown] tags=["zh"]
 # ## 5 第五种错误：读没有人写过的内存
 #
-# 共享内存一开始并不是空的，里面是上一个线程块留下的东西。树里若有一个线程没有装入自己的元素，伙伴就会加上一个垃圾值。读没有
-# 人写过的内存，医生一律算作错误，哪怕那里恰好是零。输出中没有任何线程写过的元素也一样：它保留着旧值，图像看上去几乎是对的。
+# 共享内存一开始并不是空的，里面是上一个线程块留下的东西。树里若有一个线程没有装入自己的元素，伙伴就会加上一个垃圾值。读
+# 没有人写过的内存，医生一律算作错误，哪怕那里恰好是零。输出中没有任何线程写过的元素也一样：它保留着旧值，图像看上去几乎
+# 是对的。
 
 # %%
 short = doctor.examine(examples.window_by_index, 2, 4, ten, np.zeros(10, np.float32), low, high, outputs=["grey"])
@@ -327,18 +325,18 @@ assert {f.kind for f in short.findings} == {"unwritten_output"}
 # ## 6 Reading less: the tile
 #
 # A convolution of a row with $K$ weights: each of the $B$ threads of a block reads $K$ neighbours, $B K$ reads in all,
-# and nearly every pixel is read $K$ times. But the block needs only $B + K - 1$ different ones. So its threads first load
-# those into shared memory, once each; then wait at a barrier; then read from there, which is some twenty times as near.
-# This is called a **tile**. In two dimensions the gain is larger still:
+# and nearly every pixel is read $K$ times. But the block needs only $B + K - 1$ different ones. So its threads first
+# load those into shared memory, once each; then wait at a barrier; then read from there, which is some twenty times as
+# near. This is called a **tile**. In two dimensions the gain is larger still:
 #
 # $$ \text{reads per output:}\quad K^2 \;\longrightarrow\; \frac{(B + K - 1)^2}{B^2} $$
 
 # %% [markdown] tags=["zh"]
 # ## 6 少读一些：分块
 #
-# 一行与 $K$ 个权重做卷积：一块 $B$ 个线程，各读 $K$ 个邻居，共 $B K$ 次读取，几乎每个像素都被读了 $K$ 次。可是整块只用到
-# $B + K - 1$ 个不同的像素。于是线程们先把它们装入共享内存，每个只读一次；在屏障处等齐；再从共享内存里读，那里要近二十倍左
-# 右。这叫做**分块**（tile）。二维时收益更大：
+# 一行与 $K$ 个权重做卷积：一块 $B$ 个线程，各读 $K$ 个邻居，共 $B K$ 次读取，几乎每个像素都被读了 $K$ 次。可是整块只用
+# 到 $B + K - 1$ 个不同的像素。于是线程们先把它们装入共享内存，每个只读一次；在屏障处等齐；再从共享内存里读，那里要近二
+# 十倍左右。这叫做**分块**（tile）。二维时收益更大：
 #
 # $$ \text{每个输出的读取次数：}\quad K^2 \;\longrightarrow\; \frac{(B + K - 1)^2}{B^2} $$
 
@@ -359,8 +357,8 @@ assert report.reads["x"] == 2 * (B + K - 1)
 # convolution of many channels *is* a matrix product. How the reads per output fall with the size of the tile:
 
 # %% [markdown] tags=["zh"]
-# 数出来的与公式一致：$K = 5$，以及 $(16 + 4)/16 = 1.25$。矩阵乘法也这样获益，而多通道的卷积**就是**矩阵乘法。每个输出的读取
-# 次数随块的大小下降：
+# 数出来的与公式一致：$K = 5$，以及 $(16 + 4)/16 = 1.25$。矩阵乘法也这样获益，而多通道的卷积**就是**矩阵乘法。每个输出的
+# 读取次数随块的大小下降：
 
 # %%
 tiles = np.array([4, 8, 16, 32])
@@ -371,47 +369,75 @@ show_numbers({"$B$": tiles[:, None], **{name: reads[:, None] for name, reads in 
 assert table["$K=7$"][-1] < 1.5
 
 # %% [markdown] tags=["en"]
-# ## 7 The real kernel: convolution
+# ## 7 The real thing: convolution in two steps
 #
-# The convolution of lesson 04 as this project runs it on a GPU. First the teachable one: the loops over the output are
-# gone, since a thread *is* an element of the output; what is left is the sum. Compare it with `reference.py`, line by
-# line:
+# The convolution of lesson 04 on the GPU. First as formula: the loops over the output are gone, since a thread *is* an
+# element of the output; what is left is the sum. Compare it with `reference.py`, line by line:
 
 # %% [markdown] tags=["zh"]
-# ## 7 真正的内核：卷积
+# ## 7 来真的：分两步写卷积
 #
-# 第 04 课的卷积在 GPU 上是这样写的。先看便于讲解的版本：对输出的循环不见了，因为一个线程**就是**输出的一个元素；剩下的只有
-# 求和。请与 `reference.py` 逐行对照：
+# 第 04 课的卷积在 GPU 上怎样写？先照公式来：对输出的循环不见了，因为一个线程**就是**输出的一个元素；剩下的只有求和。请
+# 与 `reference.py` 逐行对照：
 
 # %%
-show_source(convolution_direct._gather)
+show_source(cuda_steps._direct)
+
+# %% [markdown] tags=["en"]
+# Then with tiles. Seen as a product of matrices, each row holds the weights of one output channel, each column the
+# pixels that the taps meet for one output. The matrix of pixels is never written down; the thread that brings an
+# element of it into the tile works out where it lies in the picture:
+
+# %% [markdown] tags=["zh"]
+# 再用分块来写。把卷积看成矩阵乘法：左边每一行是一个输出通道的权重，右边每一列是某个输出所对准的那些像素。像素矩阵并不真
+# 的写出来；把其中一个元素搬进块里的线程，自己算出它在图像中的位置：
+
+# %%
+show_source(cuda_steps._tiled)
 
 # %%
 small = patch[:12, :14][None, None] / 1000
 kernels_3x3 = np.stack([np.eye(3), np.full((3, 3), 1 / 9)])[:, None].astype(np.float32)
 geometry = {"stride": (1, 1), "padding": (1, 1), "dilation": (1, 1), "groups": 1}
-y = conv.conv2d_forward(to_device(small), to_device(kernels_3x3), None, **geometry)
 expected = reference.conv2d_forward(small, kernels_3x3, None, **geometry)
-print("shape:", y.shape, "largest deviation below 1e-6:", bool(np.abs(y.get() - expected).max() < 1e-6))
-assert np.allclose(y.get(), expected, atol=1e-6)
+for step in (cuda_steps.conv2d_forward_direct, cuda_steps.conv2d_forward_tiled, conv.conv2d_forward):
+    y = step(to_device(small), to_device(kernels_3x3), None, **geometry).get()
+    print(f"{step.__name__:22} agrees: {np.abs(y - expected).max() < 1e-6}")
+    assert np.allclose(y, expected, atol=1e-6)
 
 # %% [markdown] tags=["en"]
-# Then the fast one, with tiles of the picture and of the weights in shared memory and a small block of sums in each
-# thread's registers. Its docstring has the picture. Both give the same numbers, and a test says so; for each of the
-# project's CUDA kernels the doctor's finding is: none.
+# What runs in a network, `cuda.conv2d_forward`, goes a step further: each thread owns up to 64 outputs and keeps them
+# in registers, the nearest memory of all, and fetches the next tiles while it adds up the present ones. And what does
+# the doctor say of the two above?
 
 # %% [markdown] tags=["zh"]
-# 再看快速版本：图像和权重的分块放在共享内存里，每个线程在寄存器里保管一小块和。文档字符串里有示意图。两个版本结果相同，由测
-# 试保证；对项目中的每个 CUDA 内核，医生的结论都是：没有发现问题。
+# 网络里真正运行的 `cuda.conv2d_forward` 又进了一步：每个线程拥有多达 64 个输出，放在最近的存储即寄存器里；一边累加当前
+# 的块，一边取下一块。那么医生对上面两个内核怎么说？
+
+# %%
+x, w, y = small, kernels_3x3, np.zeros_like(expected)
+sizes = (1, 1, 1, 1, 1, 1, 2)  # stride, padding, dilation, channels of a group
+grids = {"_direct": ((-(-y.size // 16),), (16,)), "_tiled": ((-(-168 // 4), 1, 1), (4, 4))}
+for name, (blocks, threads) in grids.items():
+    kernel = getattr(cuda_steps, name)
+    report = doctor.examine(kernel, blocks, threads, x, w, np.zeros(2, np.float32), y, *sizes, outputs=["y"])
+    print(f"{name:8} {len(report.findings)} findings, {report.reads['x'] / y.size:.1f} reads of x for each output")
+    assert report.ok
 
 # %% [markdown] tags=["en"]
+# Nothing, and half the reads: in a block of the tiled kernel the two output channels share each pixel. With 64 channels
+# and tiles of 16 it would be a sixteenth.
+#
 # **The gradient** for the input: which outputs have read pixel $i$? In one dimension with stride $s$ and padding $p$
 # those with $o\,s - p + k = i$ for some tap $k$. The thread that owns pixel $i$ goes through the taps and asks for each
 # whether such an $o$ exists: it *gathers*. The CPU's reference does the same sum the other way round.
 
 # %% [markdown] tags=["zh"]
-# **对输入的梯度**：哪些输出读过像素 $i$？一维、步幅 $s$、填充 $p$ 时，就是对某个 $k$ 满足 $o\,s - p + k = i$ 的那些 $o$。
-# 拥有像素 $i$ 的线程走遍所有 $k$，逐个问这样的 $o$ 是否存在：这就是**收集**。CPU 上的参考实现求同一个和，只是方向相反。
+# 没有问题，读取次数减半：分块的内核里，一块中的两个输出通道共用每个像素。若有 64 个通道、块边长 16，就只读十六分之一。
+#
+# **对输入的梯度**：哪些输出读过像素 $i$？一维、步幅 $s$、填充 $p$ 时，就是对某个 $k$ 满足 $o\,s - p + k = i$ 的那些
+# $o$。拥有像素 $i$ 的线程走遍所有 $k$，逐个问这样的 $o$ 是否存在：这就是**收集**。CPU 上的参考实现求同一个和，只是方向
+# 相反。
 
 # %%
 grad_y = rng.standard_normal(expected.shape).astype(np.float32)
@@ -431,18 +457,19 @@ assert np.allclose(twice[0], expected_x, atol=1e-5) and np.array_equal(*twice)
 # %% [markdown] tags=["zh"]
 # ## 8 设备上的网络
 #
-# `.to("cuda")` 移动张量或模型；此后每个运算都由 CUDA 内核完成，第 08 课的记录带也不例外；`.cpu()` 把结果取回来。中间没有任何
-# 背着你的拷贝，那比计算本身还贵。下面在设备上求一幅 CT 切片的边缘，再数一数一个小网络训练一步要拷贝几次：
+# `.to("cuda")` 移动张量或模型；此后每个运算都由 CUDA 内核完成，第 08 课的记录带也不例外；`.cpu()` 把结果取回来。中间没
+# 有任何背着你的拷贝，那比计算本身还贵。下面在设备上求一幅 CT 切片的边缘，再数一数一个小网络训练一步要拷贝几次：
 
 # %%
 sobel = mediml.tensor([[[[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]]], [[[-1.0, -2, -1], [0, 0, 0], [1, 2, 1]]]])
-x = mediml.tensor(np.clip(patch, -1000, 400)[None, None] / 1400)
-edges = F.conv2d(x.to("cuda"), sobel.to("cuda"), padding=1)
+head = np.clip(slice_hu[96:448:8, 120:424:8], -1000, 400)
+x = mediml.tensor(head[None, None] / 1400)
+edges = F.conv2d(x.to("cuda"), sobel.to("cuda"))
 strength = (edges * edges).sum(1).sqrt().cpu().numpy()[0]
-on_cpu = F.conv2d(x, sobel, padding=1)
-alt = ("Skull, skin and air in a part of a head CT, and the strength of the edges, computed by CUDA kernels.",
-       "头部 CT 切片的一小块，有颅骨、皮肤和空气；旁边是由 CUDA 内核算出的边缘强度。")  # fmt: skip
-show_images({"HU": patch, r"$|\nabla|$": strength}, alt)
+on_cpu = F.conv2d(x, sobel)
+alt = ("A coarse slice through a head and the strength of its edges, by CUDA kernels: skin and skull stand out.",
+       "头部 CT 的一幅粗略切片，以及由 CUDA 内核算出的边缘强度：皮肤和颅骨的轮廓清晰可见。")  # fmt: skip
+show_images({"HU": head, r"$|\nabla|$": strength}, alt)
 assert np.allclose(edges.cpu().numpy(), on_cpu.numpy(), atol=1e-5)
 
 # %%
@@ -465,8 +492,8 @@ assert copies == (2, 0)
 # for `loss.item()`. Asking has a price, for the processor must then wait for all that it has queued.
 
 # %% [markdown] tags=["zh"]
-# 每一步有两次拷贝到设备：图像和标签；取回的一次也没有。连损失值也留在设备上，直到有人调用 `loss.item()`。而询问是有代价的：
-# CPU 得等排在前面的工作全部做完。
+# 每一步有两次拷贝到设备：图像和标签；取回的一次也没有。连损失值也留在设备上，直到有人调用 `loss.item()`。而询问是有代价
+# 的：CPU 得等排在前面的工作全部做完。
 
 # %% [markdown] tags=["en"]
 # ## 9 What a GPU adds
@@ -485,11 +512,11 @@ assert copies == (2, 0)
 #
 # 本课没有一处非 GPU 不可，也没有一处比 NumPy 快：模拟器教的是次序，不是速度。GPU 带来两样东西，也收一笔过路费：
 #
-# * **带宽。** 加窗时每个像素读 4 字节、写 4 字节，几乎不用算：所花的时间就是访存的时间。按产品手册，H200 每秒搬运 4800 GB，
-#   双通道的台式机内存约 80 GB。
+# * **带宽。** 加窗时每个像素读 4 字节、写 4 字节，几乎不用算：所花的时间就是访存的时间。按产品手册，H200 每秒搬运 4800
+#   GB，双通道的台式机内存约 80 GB。
 # * **算力。** 内积可以反复使用读进来的数，只要分块得当。这时成千上万个加法器才派上用场。
-# * **过路费。** 一次启动要几微秒，不管做什么；PCIe 4.0 的拷贝最快每秒 32 GB。所以小网络，以及数据在主机上的单个运算，放到
-#   GPU 上反而可能更慢。
+# * **过路费。** 一次启动要几微秒，不管做什么；PCIe 4.0 的拷贝最快每秒 32 GB。所以小网络，以及数据在主机上的单个运算，放
+#   到 GPU 上反而可能更慢。
 
 # %%
 scan_bytes = 300 * 512 * 512 * 4
@@ -499,30 +526,31 @@ for name, gigabytes_per_second in {"H200": 4800, "desktop CPU": 80, "copy over P
 assert scan_bytes == 314_572_800
 
 # %% [markdown] tags=["en"]
-# These are bounds from data sheets, not measurements. On a machine with a GPU: `pip install "mediml[cuda]"`, then `mediml
-# doctor` says what is there and what is missing, `mediml verify --device cuda` compares every operator with PyTorch, and
-# `mediml bench steps --device cuda` measures. Without one, `mediml verify --ptx` still proves that every kernel compiles
-# for three generations of GPUs.
+# These are bounds from data sheets, not measurements. On a machine with a GPU: `pip install "mediml[cuda]"`, then
+# `mediml doctor` says what is there and what is missing, `mediml verify --device cuda` compares every operator with
+# PyTorch, and `mediml bench steps --device cuda` measures. Without one, `mediml verify --ptx` still proves that every
+# kernel compiles for three generations of GPUs.
 #
 # ## 10 Limits
 #
-# * The simulator knows no types: a float32 kernel that computes in float64, 32 to 64 times slower on most GPUs, looks the
-#   same here. Only compiling shows it.
+# * The simulator knows no types: a float32 kernel that computes in float64, 32 to 64 times slower on most GPUs, looks
+#   the same here. Only compiling shows it.
 # * The doctor sees the accesses of **one** run, with these sizes. A mistake that needs other sizes needs another run:
 #   choose sizes that no block divides.
 # * Two kernels that run at once on different streams, and warp instructions, are beyond it.
 # * Right and fast on one GPU is right on every GPU, but fast on that one.
 
 # %% [markdown] tags=["zh"]
-# 以上是由产品手册推出的下限，不是测量。在有 GPU 的机器上：`pip install "mediml[cuda]"`，然后 `mediml doctor` 会说明有什么、缺
-# 什么；`mediml verify --device cuda` 把每个算子与 PyTorch 对照；`mediml bench steps --device cuda` 测速。没有 GPU 时，
-# `mediml verify --ptx` 仍能证明每个内核都可以为三代 GPU 编译。
+# 以上是由产品手册推出的下限，不是测量。在有 GPU 的机器上：`pip install "mediml[cuda]"`，然后 `mediml doctor` 会说明有什
+# 么、缺什么；`mediml verify --device cuda` 把每个算子与 PyTorch 对照；`mediml bench steps --device cuda` 测速。没有 GPU
+# 时，`mediml verify --ptx` 仍能证明每个内核都可以为三代 GPU 编译。
 #
 # ## 10 局限
 #
-# * 模拟器不管类型：本该用 float32 的内核若在用 float64 计算，在多数 GPU 上会慢 32 到 64 倍，在这里却看不出来。只有编译才能发
-#   现。
-# * 医生看到的是**一次**运行、这一组大小下的访问。换一组大小才会出现的错误，要另跑一次才能发现：请选任何块都除不尽的大小。
+# * 模拟器不管类型：本该用 float32 的内核若在用 float64 计算，在多数 GPU 上会慢 32 到 64 倍，在这里却看不出来。只有编译
+#   才能发现。
+# * 医生看到的是**一次**运行、这一组大小下的访问。换一组大小才会出现的错误，要另跑一次才能发现：请选任何块都除不尽的大
+#   小。
 # * 在不同流上同时运行的两个内核，以及线程束指令，都在它的能力之外。
 # * 在一种 GPU 上又对又快的程序，在每种 GPU 上都对，但只在那一种上快。
 
@@ -572,12 +600,12 @@ assert reads_of_smooth in (None, told.reads["x"]), "six threads read three, the 
 #
 # ## Sources
 #
-# * NVIDIA, *CUDA C++ Programming Guide*: thread hierarchy, `__syncthreads`, independent thread scheduling; and *CUDA C++
-#   Best Practices Guide*: coalesced access.
+# * NVIDIA, *CUDA C++ Programming Guide*: thread hierarchy, `__syncthreads`, independent thread scheduling; and *CUDA
+#   C++ Best Practices Guide*: coalesced access.
 # * M. Harris, *Optimizing parallel reduction in CUDA* (NVIDIA, 2007): the tree of section 4, step by step.
 # * V. Volkov, *Better performance at lower occupancy* (GTC 2010): sums in registers, as in the fast kernel.
 # * Image: `ct_slice` of the [catalogue](../../datasets/cards/pydicom_samples.md). Code:
-#   [`kernels/gpu/`](../../kernels/gpu/__init__.py), [`kernels/conv/cuda.py`](../../kernels/conv/cuda.py),
+#   [`kernels/gpu/`](../../kernels/gpu/__init__.py), [`kernels/conv/cuda_steps.py`](../../kernels/conv/cuda_steps.py),
 #   [`mediml/exercises/cuda_kernels.py`](../../mediml/exercises/cuda_kernels.py),
 #   [`mediml/exercises/doctor.py`](../../mediml/exercises/doctor.py). Terms: [glossary](../glossary.md).
 #
@@ -601,12 +629,12 @@ assert reads_of_smooth in (None, told.reads["x"]), "six threads read three, the 
 #
 # ## 资料
 #
-# * NVIDIA, *CUDA C++ Programming Guide*：线程层次、`__syncthreads`、独立线程调度；*CUDA C++ Best Practices Guide*：合并访
-#   问。
+# * NVIDIA, *CUDA C++ Programming Guide*：线程层次、`__syncthreads`、独立线程调度；*CUDA C++ Best Practices Guide*：合并
+#   访问。
 # * M. Harris, *Optimizing parallel reduction in CUDA* (NVIDIA, 2007)：第 4 节的树形求和，一步一步讲。
 # * V. Volkov, *Better performance at lower occupancy* (GTC 2010)：把和放在寄存器里，快速内核即如此。
 # * 图像：[目录](../../datasets/cards/pydicom_samples.md)中的 `ct_slice`。代码：
-#   [`kernels/gpu/`](../../kernels/gpu/__init__.py)，[`kernels/conv/cuda.py`](../../kernels/conv/cuda.py)，
+#   [`kernels/gpu/`](../../kernels/gpu/__init__.py)，[`kernels/conv/cuda_steps.py`](../../kernels/conv/cuda_steps.py)，
 #   [`mediml/exercises/cuda_kernels.py`](../../mediml/exercises/cuda_kernels.py)，
 #   [`mediml/exercises/doctor.py`](../../mediml/exercises/doctor.py)。术语：[术语表](../glossary.md)。
 #

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mediml.device import KINDS
+from mediml.device import KINDS, Device, usable_kinds
 from mediml.verify import cases as case_modules
-from mediml.verify.answers import Answer, answer_of_mediml
+from mediml.verify.answers import Answer, answer_of_mediml, run
 from mediml.verify.case import Case
 from mediml.verify.peers import Peer, choose
 from mediml.verify.tolerances import TOLERANCES, error
 
-__all__ = ["DIRECTIONS", "Comparison", "Failure", "Row", "all_cases", "compare"]
+__all__ = ["DIRECTIONS", "Comparison", "Failure", "Row", "all_cases", "cases_of", "compare", "compile_for_cuda"]
 
 DIRECTIONS = ("forward", "backward")
 
@@ -84,9 +84,62 @@ def all_cases() -> dict[str, list[Case]]:
     return {name: list(importlib.import_module(f"{case_modules.__name__}.{name}").CASES) for name in names}
 
 
+def cases_of(op: str = "*") -> list[Case]:
+    """The cases of the operators that a pattern names.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    everything = [case for family in all_cases().values() for case in family]
+    chosen = [case for case in everything if fnmatch.fnmatchcase(case.op, op)]
+    if not chosen:
+        known = ", ".join(sorted({case.op for case in everything}))
+        raise ValueError(f"verify: no case for operator {op!r}; expected one of, or a pattern for: {known}")
+    return chosen
+
+
+def compile_for_cuda(
+    cases: Sequence[Case],
+    dtypes: Sequence[str] = tuple(TOLERANCES),
+    progress: Callable[[Iterable[Case]], Iterable[Case]] = iter,
+) -> Any:
+    """Compile every CUDA kernel that cases launch, forward and backward, without a GPU.
+
+    Parameters
+    ----------
+    cases : sequence of Case
+    dtypes, progress
+        As in `compare`.
+
+    Returns
+    -------
+    kernels.gpu.ptx.Compiled
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown, or nothing can be compiled here.
+    """
+    from kernels.gpu import ptx
+
+    _check("dtype", dtypes, TOLERANCES)
+    with ptx.compiling() as compiled:
+        for case in progress(cases):
+            drawn = case.draw()
+            for dtype in dtypes:
+                typed = {key: array.astype(dtype) if array.dtype.kind == "f" else array for key, array in drawn.items()}
+                try:
+                    run(case, typed, "cuda", dtype)
+                except Exception as problem:  # as in a comparison: whatever an operator raises is a failure
+                    compiled.failures.append(f"{case.name}, {dtype}: {type(problem).__name__}: {problem}")
+    return compiled
+
+
 def compare(
     op: str = "*",
-    devices: Sequence[str] = KINDS,
+    devices: Sequence[str] | None = None,
     dtypes: Sequence[str] = tuple(TOLERANCES),
     peer: Peer | None = None,
     progress: Callable[[Iterable[Case]], Iterable[Case]] = iter,
@@ -97,8 +150,8 @@ def compare(
     ----------
     op : str
         Which: a name of torch.nn.functional, or a pattern such as ``"conv*"``.
-    devices : sequence of str
-        Back ends: ``"cpu"``, ``"reference"``.
+    devices : sequence of str, optional
+        Back ends: ``"cpu"``, ``"reference"``, ``"cuda"``; by default those that can be used here.
     dtypes : sequence of str
         ``"float32"``, ``"float64"``.
     peer : Peer, optional
@@ -109,14 +162,14 @@ def compare(
     Raises
     ------
     ValueError
-        If no case matches, or a name is unknown.
+        If no case matches, a name is unknown, or a back end cannot be used here.
     """
+    devices = usable_kinds() if devices is None else devices
     _check("device", devices, KINDS)
+    for device in devices:
+        Device(device)
     _check("dtype", dtypes, TOLERANCES)
-    chosen = [case for family in all_cases().values() for case in family if fnmatch.fnmatchcase(case.op, op)]
-    if not chosen:
-        known = ", ".join(sorted({case.op for family in all_cases().values() for case in family}))
-        raise ValueError(f"verify: no case for operator {op!r}; expected one of, or a pattern for: {known}")
+    chosen = cases_of(op)
     peer = choose() if peer is None else peer
     rows: dict[tuple[str, str, str, str], Row] = {}
     for case in progress(chosen):

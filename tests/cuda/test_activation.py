@@ -5,7 +5,7 @@ import pytest
 from cuda_harness import DTYPES, TOLERANCE, Call, check, compare
 
 from kernels import memory
-from kernels.activation import cuda, reference
+from kernels.activation import cuda, cuda_axis, reference
 from kernels.gpu import axis as gpu_axis
 from kernels.gpu.launch import LAUNCHES
 from kernels.gpu.transfer import to_device
@@ -177,6 +177,17 @@ def test_a_thread_and_a_tile_agree(shape, monkeypatch):
         results.append((y.get(), cuda.softmax_backward_x(x, y, 1).get()))
     for tile, thread in zip(*results):
         np.testing.assert_allclose(tile, thread, atol=1e-15)
+
+
+def test_blocks_as_large_as_on_a_gpu(monkeypatch):
+    """256 threads once, in the simulator, too."""
+    for module in (gpu_axis, cuda_axis):
+        monkeypatch.setattr(module, "BLOCK", 256)
+    monkeypatch.setattr(gpu_axis, "WARP", 32)
+    x = np.random.default_rng(2).standard_normal((1, 37, 5))
+    for axis in (1, 2):
+        y = cuda.log_softmax_forward(to_device(x), axis).get()
+        np.testing.assert_allclose(y, reference.log_softmax_forward(x, axis), atol=1e-14)
 
 
 def test_each_activation_is_one_launch():

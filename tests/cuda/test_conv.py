@@ -4,9 +4,9 @@ import itertools
 
 import numpy as np
 import pytest
-from cuda_harness import DTYPES, Call, check
+from cuda_harness import DTYPES, TOLERANCE, Call, Draw, check, compare
 
-from kernels.conv import cuda, reference, shapes
+from kernels.conv import cuda, cuda_steps, reference, shapes
 from kernels.gpu.transfer import to_device
 
 INF, NAN = np.inf, np.nan
@@ -100,6 +100,17 @@ CALLS = [
 @pytest.mark.parametrize("call", CALLS, ids=str)
 def test_call(call, dtype):
     check(call, dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("function", [cuda_steps.conv2d_forward_direct, cuda_steps.conv2d_forward_tiled])
+@pytest.mark.parametrize("note", [note for note, (x, *_) in GEOMETRIES.items() if len(x) == 4])
+def test_the_two_steps_to_be_read(note, function, dtype):
+    x, weight, *geometry = GEOMETRIES[note]
+    draw = Draw(1, dtype)
+    arrays = draw(*x), draw(*weight), draw(weight[0])
+    y = function(*map(to_device, arrays), *geometry).get()
+    compare(y, reference.conv2d_forward(*arrays, *geometry), TOLERANCE[dtype], note)
 
 
 def test_views_of_the_device_are_read_right():

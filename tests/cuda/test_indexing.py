@@ -78,6 +78,25 @@ def test_random_indices(seed):
             same(y, b)
 
 
+R = np.array([1, 0, 1])
+
+
+@pytest.mark.parametrize(
+    "index",
+    [(slice(None), R, slice(None), R), (slice(None), R, None, R), (slice(None), 0, slice(1, None), R),
+     (0, slice(3), R), (slice(None), R, Ellipsis, 1), (slice(None), R, R), (Ellipsis, R), (R[:, None], slice(None), R), True,
+     (False, R[:1]), (slice(None), np.eye(2, 3) > 0, R[:2]), (slice(None), np.array(1), R)],
+)  # fmt: skip
+def test_indices_that_are_apart_come_first(index):
+    a = np.arange(2.0 * 2 * 3 * 2).reshape(2, 2, 3, 2)
+    wanted = a[index]
+    for ours in (index, on_device(index)):
+        same(to_device(a)[ours], wanted)
+        b, y = a.copy(), to_device(a)
+        b[index], y[ours] = wanted + 1, to_device(np.asarray(wanted + 1))
+        same(y, b)
+
+
 def test_views_share_memory_and_copies_do_not():
     x = to_device(np.arange(24.0).reshape(2, 3, 4))
     for view in (x[1], x[:, None], x[..., 0], x[::-1], x.T, x[1:, :2], x[0, 0, 0], np.moveaxis(x, 0, 1), x.reshape(-1)):
@@ -90,8 +109,8 @@ def test_views_share_memory_and_copies_do_not():
 
 
 def test_the_last_of_several_values_for_one_element_wins():
-    index = np.array([1, 0, 1, 1, 2, 0])
-    values = np.arange(12.0).reshape(6, 2)
+    index = np.random.default_rng(0).integers(0, 3, 70)  # more than there are threads, so they do not go in order
+    values = np.arange(140.0).reshape(70, 2)
     a, x = np.zeros((3, 2)), to_device(np.zeros((3, 2)))
     a[index] = values
     x[to_device(index)] = to_device(values)

@@ -73,7 +73,7 @@ def batch_norm(
     if training and running_mean is not None and running_var is not None and x.size:
         M = x.shape[0] * x.shape[2]  # noqa: N806 - the symbol of the formula
         _update(running_mean, mean, momentum)
-        _update(running_var, var * (M / (M - 1)), momentum)
+        _update(running_var, var, momentum, M / (M - 1))
     return result
 
 
@@ -150,6 +150,13 @@ def _by_batch_norm(
     return record(op, y.reshape(input.shape), (input, weight, bias), backward, saved=(input, weight))
 
 
+def _averaging() -> Any:
+    """The GPU's way to move a running statistic: one launch for it all."""
+    from kernels.gpu import averaging  # here: what runs on the CPU does without it
+
+    return averaging
+
+
 def _check_running(op: str, x: Any, running_mean: Tensor | None, running_var: Tensor | None, needed: bool) -> None:
     """Refuse running statistics that do not belong to the channels of `x`, or of which one is missing."""
     running = {"running_mean": running_mean, "running_var": running_var}
@@ -168,8 +175,12 @@ def _check_running(op: str, x: Any, running_mean: Tensor | None, running_var: Te
             raise TypeError(f"{op}: {name} expects the dtype of input, {x.dtype}, got {statistic.dtype}")
 
 
-def _update(running: Tensor, value: Any, momentum: float) -> None:
-    """running = (1 - momentum) * running + momentum * value, in place."""
+def _update(running: Tensor, value: Any, momentum: float, scale: float = 1.0) -> None:
+    """running = (1 - momentum) * running + momentum * (value * scale), in place."""
     with np.errstate(invalid="ignore", over="ignore"):
-        running._array[...] = (1 - float(momentum)) * running._array.astype(np.float64) + float(momentum) * value
+        if running.is_cuda and running.is_contiguous():
+            _averaging().move_towards(running._array, arrays.contiguous(value), float(momentum), scale)
+        else:
+            value = value if scale == 1 else value * scale
+            running._array[...] = (1 - float(momentum)) * running._array.astype(np.float64) + float(momentum) * value
     running._bump_version()

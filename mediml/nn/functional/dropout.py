@@ -3,12 +3,10 @@
 import warnings
 from typing import Any
 
-import numpy as np
-
 from mediml.autograd import record
 from mediml.device import backend
 from mediml.dtypes import dtype_name
-from mediml.random import uniform_array
+from mediml.random import kept
 from mediml.tensor import Tensor
 
 __all__ = ["alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d", "feature_alpha_dropout"]
@@ -104,7 +102,7 @@ def _drop(
         return input
     if not input.is_floating_point():
         raise TypeError(f"{name}: input expects float32 or float64, got {dtype_name(input.dtype)}; use input.float()")
-    mask = uniform_array(input.shape[:axes] if whole_channels else input.shape, np.float32, input.device) >= p
+    mask = kept(input.shape[:axes] if whole_channels else input.shape, p, input.device)
     op = "alpha_dropout" if "alpha" in name else "dropout"
     backward_x = getattr(kernels, f"{op}_backward_x")
 

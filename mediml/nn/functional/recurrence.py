@@ -12,7 +12,7 @@ from kernels.memory import FLOATS
 from mediml import arrays
 from mediml.autograd import record
 from mediml.device import Device, backend
-from mediml.random import uniform_array
+from mediml.random import kept
 from mediml.tensor import Tensor
 
 __all__ = ["checked_batch_sizes", "network", "step"]
@@ -233,7 +233,7 @@ class _Drop(NamedTuple):
         """The input of the next layer, and which of its numbers were kept."""
         if self.p == 0:
             return x, None
-        mask = uniform_array(x.shape, np.float32, self.device) >= self.p
+        mask = kept(x.shape, self.p, self.device)
         return self.kernels.dropout_forward(x, mask, self.p), mask
 
     def backward(self, grad: Array, mask: Array | None) -> Array:

@@ -4,10 +4,13 @@ import math
 import warnings
 from collections.abc import Iterable
 from types import GeneratorType
+from typing import Any
 
 import numpy as np
 
 import mediml
+from mediml import arrays
+from mediml.device import common_device
 from mediml.dtypes import promote_types
 from mediml.tensor import Tensor, from_array
 
@@ -78,15 +81,19 @@ def get_total_norm(
         if not tensor.is_floating_point():
             raise TypeError(f"get_total_norm: tensors expects floating dtypes, got {tensor.dtype}")
         dtype = promote_types(dtype, tensor.dtype)
+    device = common_device("get_total_norm", *listed)
     with np.errstate(all="ignore"):
-        parts = np.array([_norm(tensor._array.astype(np.float64).ravel(), p) for tensor in listed])
-        total = np.asarray(_norm(parts, p)).astype(dtype)
-    if error_if_nonfinite and not np.isfinite(total):
+        if device.type == "cuda":
+            total = _norm_on_device([tensor._array for tensor in listed], p).astype(dtype)
+        else:
+            parts = np.array([_norm(tensor._array.astype(np.float64).ravel(), p) for tensor in listed])
+            total = np.asarray(_norm(parts, p)).astype(dtype)
+    if error_if_nonfinite and not np.isfinite(value := float(total)):
         raise ValueError(
-            f"get_total_norm: the norm of order {p} of the gradients is {float(total)}, and nothing can be scaled "
+            f"get_total_norm: the norm of order {p} of the gradients is {value}, and nothing can be scaled "
             f"by it; error_if_nonfinite=False goes on nevertheless"
         )
-    return from_array(total, listed[0].device)
+    return from_array(total, device)
 
 
 def clip_grads_with_norm_(
@@ -98,10 +105,10 @@ def clip_grads_with_norm_(
         raise TypeError(f"clip_grads_with_norm_: total_norm expects a Tensor of one element, got {total_norm!r:.60}")
     with np.errstate(all="ignore"):
         number = total_norm.dtype.type
-        factor = np.minimum(number(limit) / (total_norm._array + number(1e-6)), number(1))
+        factor = np.minimum(number(limit) / (total_norm._array + number(1e-6)), number(1))  # no look at its value
         for tensor in _listed("clip_grads_with_norm_", parameters):
             if tensor.grad is not None:
-                tensor.grad._array *= factor.astype(tensor.grad.dtype)
+                tensor.grad._array *= factor.astype(tensor.grad.dtype, copy=False)
                 tensor.grad._bump_version()
 
 
@@ -133,3 +140,20 @@ def _norm(values: np.ndarray, p: float) -> float:
     if p == 0:
         return float(np.count_nonzero(sizes))
     return float((sizes**p).sum() ** (1 / p))
+
+
+def _norm_on_device(listed: list[Any], p: float) -> Any:
+    """The p-norm of all elements of arrays on the GPU: what each adds to it, then these together; nothing is copied."""
+    if math.isinf(p) and not all(array.size for array in listed):
+        raise ValueError(f"get_total_norm: a norm of order {p} expects tensors with elements, got one without")
+    parts = arrays.empty(len(listed), np.float64, listed[0])
+    join = np.sum if not math.isinf(p) else np.max if p > 0 else np.min
+    for i, array in enumerate(listed):
+        if p == 2:
+            terms = np.square(array, dtype=np.float64)
+        else:
+            sizes = np.abs(array.astype(np.float64))
+            terms = sizes if math.isinf(p) else (sizes != 0).astype(np.float64) if p == 0 else sizes**p
+        join(terms, out=parts[i])
+    total = join(parts)
+    return total if math.isinf(p) or p == 0 else np.sqrt(total) if p == 2 else total ** (1 / p)
