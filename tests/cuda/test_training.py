@@ -3,6 +3,7 @@
 import copy
 import signal
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from mediml import cli, nn, optim
 from mediml.data.noise import low_dose_data
 from mediml.data.synthetic import chest_xray_data
 from mediml.data.volumes import generated_volumes
+from mediml.diagnosis.classify import classify
 from mediml.models.predict import device_of, output_of, predict_logits
 from mediml.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
 from mediml.training import Interrupted, Settings, adversarial, checkpoint, loop, segmentation, sequences, translation
@@ -131,6 +133,16 @@ def test_what_is_trained_on_the_gpu_is_used_there_and_anywhere():
     architecture = {"rank": 2, "axis": 2, "context": 0}
     there = segment(copy.deepcopy(net).cuda(), architecture, thin)
     assert np.array_equal(there[0], segment(net, architecture, thin)[0])
+
+
+def test_a_report_is_computed_on_the_gpu():
+    model = tiny_cnn({"dropout": 0.2}).eval()
+    card = {"temperature": 1.5, "threshold": 0.5}
+    batch = np.random.default_rng(2).standard_normal((1, 1, 16, 16)).astype(np.float32)
+    expected = classify(SimpleNamespace(model=model, card=card), batch)
+    ours = classify(SimpleNamespace(model=model.cuda(), card=card), batch)
+    assert ours.score == pytest.approx(expected.score, rel=1e-5)
+    np.testing.assert_allclose(ours.feature_maps, expected.feature_maps, rtol=1e-4, atol=1e-5)
 
 
 def test_the_optimizers_state_moves_with_its_checkpoint():
