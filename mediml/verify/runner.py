@@ -138,7 +138,7 @@ def compile_for_cuda(
 
 
 def compare(
-    op: str = "*",
+    op: str | Sequence[Case] = "*",
     devices: Sequence[str] | None = None,
     dtypes: Sequence[str] = tuple(TOLERANCES),
     peer: Peer | None = None,
@@ -148,8 +148,8 @@ def compare(
 
     Parameters
     ----------
-    op : str
-        Which: a name of torch.nn.functional, or a pattern such as ``"conv*"``.
+    op : str, or sequence of Case
+        Which: a name of torch.nn.functional, or a pattern such as ``"conv*"``; or the cases themselves.
     devices : sequence of str, optional
         Back ends: ``"cpu"``, ``"reference"``, ``"cuda"``; by default those that can be used here.
     dtypes : sequence of str
@@ -169,7 +169,7 @@ def compare(
     for device in devices:
         Device(device)
     _check("dtype", dtypes, TOLERANCES)
-    chosen = cases_of(op)
+    chosen = cases_of(op) if isinstance(op, str) else op
     peer = choose() if peer is None else peer
     rows: dict[tuple[str, str, str, str], Row] = {}
     for case in progress(chosen):

@@ -155,5 +155,5 @@ def _norm_on_device(listed: list[Any], p: float) -> Any:
             sizes = np.abs(array.astype(np.float64))
             terms = sizes if math.isinf(p) else (sizes != 0).astype(np.float64) if p == 0 else sizes**p
         join(terms, out=parts[i])
-    total = join(parts)
+    total = (parts != 0).sum(dtype=np.float64) if p == 0 else join(parts)
     return total if math.isinf(p) or p == 0 else np.sqrt(total) if p == 2 else total ** (1 / p)
