@@ -19,6 +19,7 @@ import numpy as np
 from numba import cuda
 
 from kernels.gpu import loops, streams
+from kernels.gpu.arguments import NothingAsZero
 from kernels.gpu.array import DeviceArray
 from kernels.gpu.target import SIMULATED
 
@@ -42,6 +43,9 @@ _MOST_STRIDED_BLOCKS = 2 if SIMULATED else 1024
 
 _MOST_BLOCKS = (2**31 - 1, 65535, 65535)
 _MOST_THREADS = 1024
+
+#: Grids that are kept for a kernel: sequences of ever new lengths must not pile them up.
+_MOST_CONFIGURED = 256
 
 
 class _Count:
@@ -90,7 +94,8 @@ class Kernel:
         self.function = function
         self.__name__, self.__doc__, self.__module__ = function.__name__, function.__doc__, function.__module__
         self.__wrapped__ = function
-        self.compiled = cuda.jit(function)
+        self.compiled = cuda.jit(function) if SIMULATED else cuda.jit(function, extensions=[NothingAsZero()])
+        self.configured = {}
 
     def __getitem__(self, configuration):
         blocks, threads = (_three(size) for size in configuration)
@@ -121,7 +126,22 @@ class _Launch:
 def _run(launched, blocks, threads, arguments):
     """Run a kernel on the GPU, on the current stream."""
     passed = [a.for_kernel if isinstance(a, DeviceArray) else a for a in arguments]
-    launched.compiled[blocks, threads, streams.current()](*passed)
+    configuration = blocks, threads, streams.current_handle()
+    configured = launched.configured.get(configuration)
+    if configured is None:
+        configured = _configured(launched, *configuration)
+    configured(*passed)
+
+
+def _configured(launched, blocks, threads, handle):
+    """The kernel with its grid and stream, kept: Numba remembers 128 of all kernels, a step of a training has more."""
+    if len(launched.configured) >= _MOST_CONFIGURED:
+        launched.configured.clear()
+    with warnings.catch_warnings():  # Numba warns of small grids; a small array has no larger one
+        warnings.filterwarnings("ignore", "Grid size", Warning)
+        found = launched.compiled[blocks, threads, streams.stream_of(handle)]
+    launched.configured[blocks, threads, handle] = found
+    return found
 
 
 def _simulate(launched, blocks, threads, arguments):

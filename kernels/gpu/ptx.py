@@ -11,6 +11,7 @@ unify, a float32 kernel that computes in float64 (on most GPUs 32 to 64 times sl
 
 import contextlib
 import importlib.util
+import re
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 
@@ -18,6 +19,7 @@ import numpy as np
 from numba import cuda, typeof, types
 
 from kernels.gpu import launch, target
+from kernels.gpu.arguments import handed_over
 from kernels.gpu.array import DeviceArray
 
 __all__ = ["TARGETS", "Compiled", "compiling", "problem"]
@@ -88,6 +90,13 @@ def compiling(targets=TARGETS, keep=False):
             except Exception as error:  # Numba and NVVM raise many kinds, and each is a failure
                 compiled.failures.append(f"{name}{signature} for sm_{capability[0]}{capability[1]}: {error}")
                 return
+            try:
+                handed, expected = handed_over(launched.compiled, signature, passed), _parameters(text)
+            except Exception as error:
+                handed, expected = f"{type(error).__name__}: {error}", None
+            if handed != expected:
+                compiled.failures.append(f"{name}{signature}: launched with {handed}, compiled for {expected}")
+                return
             if keep:
                 compiled.ptx[name, signature, capability] = text
             if ".f64" in text and not any(_holds_float64(part) for part in signature):
@@ -102,6 +111,12 @@ def compiling(targets=TARGETS, keep=False):
     finally:
         launch.engine, dispatcher.get_current_device = previous[0], previous[2]
         target.pretend(previous[1])
+
+
+def _parameters(text):
+    """Sizes in bytes of the parameters of the kernel in a PTX text."""
+    head = text[text.index(".entry") :]
+    return [int(bits) // 8 for bits in re.findall(r"\.param \.[a-z](\d+)", head[: head.index("{")])]
 
 
 def _holds_float64(kind):

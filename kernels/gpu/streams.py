@@ -10,7 +10,7 @@ from numba import cuda
 
 from kernels.gpu.target import memory_is_host
 
-__all__ = ["current", "current_handle", "follow", "follow_torch"]
+__all__ = ["current", "current_handle", "follow", "follow_torch", "stream_of"]
 
 _provider = None
 
@@ -49,7 +49,11 @@ def current_handle():
 
 def current():
     """That stream as Numba takes it."""
-    handle = current_handle()
+    return stream_of(current_handle())
+
+
+def stream_of(handle):
+    """The stream of a handle as Numba takes it."""
     if memory_is_host() or handle == 0:
         return 0
     return cuda.external_stream(handle)
