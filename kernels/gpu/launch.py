@@ -95,9 +95,15 @@ class Kernel:
         self.__name__, self.__doc__, self.__module__ = function.__name__, function.__doc__, function.__module__
         self.__wrapped__ = function
         self.compiled = cuda.jit(function) if SIMULATED else cuda.jit(function, extensions=[NothingAsZero()])
-        self.configured = {}
+        self.launches, self.configured = {}, {}
 
     def __getitem__(self, configuration):
+        launch = self.launches.get(configuration)
+        if launch is None:
+            launch = _kept(self.launches, configuration, self._checked(configuration))
+        return launch
+
+    def _checked(self, configuration):
         blocks, threads = (_three(size) for size in configuration)
         if any(size > most for size, most in zip(blocks, _MOST_BLOCKS)) or math.prod(threads) > _MOST_THREADS:
             raise ValueError(
@@ -135,13 +141,18 @@ def _run(launched, blocks, threads, arguments):
 
 def _configured(launched, blocks, threads, handle):
     """The kernel with its grid and stream, kept: Numba remembers 128 of all kernels, a step of a training has more."""
-    if len(launched.configured) >= _MOST_CONFIGURED:
-        launched.configured.clear()
     with warnings.catch_warnings():  # Numba warns of small grids; a small array has no larger one
         warnings.filterwarnings("ignore", "Grid size", Warning)
         found = launched.compiled[blocks, threads, streams.stream_of(handle)]
-    launched.configured[blocks, threads, handle] = found
-    return found
+    return _kept(launched.configured, (blocks, threads, handle), found)
+
+
+def _kept(known, key, value):
+    """The value, found under the key from now on."""
+    if len(known) >= _MOST_CONFIGURED:
+        known.clear()
+    known[key] = value
+    return value
 
 
 def _simulate(launched, blocks, threads, arguments):

@@ -8,6 +8,7 @@ What is handed on was last used on the same stream, whose work happens in order:
 arrays of `empty` with NaN likewise.
 """
 
+import math
 import threading
 import weakref
 from collections import defaultdict
@@ -73,9 +74,10 @@ class _Pool:
         with self.lock:
             if self.free and not memory_is_host():
                 cuda.synchronize()
-            for (_, size), blocks in self.free.items():
+            # a block may come back in the middle of this, from a collection of garbage: it goes to the new lists
+            unused, self.free = self.free, defaultdict(list)
+            for (_, size), blocks in unused.items():
                 self.bytes_held -= size * len(blocks)
-            self.free.clear()
 
 
 class _Block:
@@ -124,7 +126,7 @@ def empty(shape, dtype):
     """A new C-contiguous array on the device that its kernel must write completely."""
     dtype = np.dtype(dtype)
     shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
-    count = int(np.prod(shape, dtype=np.int64))
+    count = math.prod(shape)
     array = DeviceArray.over(_pool.take(count * dtype.itemsize), shape, dtype)
     if host_memory.filling_with_nan() and dtype.kind != "b":
         array.fill(np.nan if dtype.kind == "f" else np.iinfo(dtype).min)
