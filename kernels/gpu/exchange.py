@@ -102,8 +102,8 @@ def dlpack(x, *, stream=None, max_version=None, dl_device=None, copy=None):
         raise BufferError(f"the array lies on device {dlpack_device(x)}, not on {tuple(dl_device)}")
     if any(stride % x.itemsize for stride in x.strides):
         raise BufferError("DLPack counts strides in elements")
-    _let_wait(stream)
     x = x.copy() if copy else x
+    _let_wait(x, stream)
     ndim = x.ndim
     shape = (ctypes.c_int64 * max(ndim, 1))(*x.shape)
     strides = (ctypes.c_int64 * max(ndim, 1))(*(stride // x.itemsize for stride in x.strides))
@@ -118,11 +118,13 @@ def dlpack(x, *, stream=None, max_version=None, dl_device=None, copy=None):
     return _new(address, b"dltensor", ctypes.cast(_destroy, ctypes.c_void_p))
 
 
-def _let_wait(stream):
-    """The taker's stream waits for what is queued on the current one."""
+def _let_wait(x, stream):
+    """The taker's stream waits for what is queued on the current one; the memory learns that it is used there, too."""
+    taker, ours = {None: 0, 1: 0}.get(stream, stream), streams.current_handle()
+    if taker != x._block.stream:
+        x._block.others.add(taker)
     if memory_is_host() or stream == -1:
         return
-    taker, ours = {None: 0, 1: 0}.get(stream, stream), streams.current_handle()
     if taker != ours:
         from numba import cuda
 
@@ -134,10 +136,11 @@ def _let_wait(stream):
 class _Lent:
     """Memory of another library: a block for `DeviceArray`. When no array needs it any more, `release` is called."""
 
-    __slots__ = ("__weakref__", "keeps", "pointer")
+    __slots__ = ("__weakref__", "keeps", "others", "pointer")
+    stream = None  # its own library knows on which it is used
 
     def __init__(self, pointer, keeps=None, release=None):
-        self.pointer, self.keeps = pointer, keeps
+        self.pointer, self.keeps, self.others = pointer, keeps, set()
         if release is not None:
             weakref.finalize(self, release).atexit = False
 

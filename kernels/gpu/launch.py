@@ -131,12 +131,25 @@ class _Launch:
 
 def _run(launched, blocks, threads, arguments):
     """Run a kernel on the GPU, on the current stream."""
-    passed = [a.for_kernel if isinstance(a, DeviceArray) else a for a in arguments]
-    configuration = blocks, threads, streams.current_handle()
+    handle = streams.current_handle()
+    passed = _passed(arguments, handle)
+    configuration = blocks, threads, handle
     configured = launched.configured.get(configuration)
     if configured is None:
         configured = _configured(launched, *configuration)
     configured(*passed)
+
+
+def _passed(arguments, handle):
+    """Arguments as Numba takes them; the memory of arrays of another stream learns that this one uses it, too."""
+    passed = []
+    for argument in arguments:
+        if isinstance(argument, DeviceArray):
+            if argument._block.stream != handle:
+                argument._block.others.add(handle)
+            argument = argument.for_kernel
+        passed.append(argument)
+    return passed
 
 
 def _configured(launched, blocks, threads, handle):
@@ -159,7 +172,7 @@ def _simulate(launched, blocks, threads, arguments):
     """Run a kernel in Numba's simulator."""
     from kernels.gpu import simulation  # here: it exists where the simulator does
 
-    passed = [a.for_kernel if isinstance(a, DeviceArray) else a for a in arguments]
+    passed = _passed(arguments, streams.current_handle())
     with warnings.catch_warnings():  # NumPy's scalars warn of overflow where a GPU gives inf
         warnings.simplefilter("ignore", RuntimeWarning)
         simulation.run(launched.function, blocks, threads, passed)

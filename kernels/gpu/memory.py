@@ -2,12 +2,14 @@
 
 A block that no array needs any more goes to a list of its size and stream, and the next `empty` of that size takes it
 from there. Sizes are rounded up to a power of two or the middle between two, so that different shapes can share one.
-What is handed on was last used on the same stream, whose work happens in order: no wait is needed.
+What is handed on was last used on the same stream, whose work happens in order: no wait is needed. A block that
+another stream has used as well, which may still be at it, waits in a list of its own until the GPU has been waited for.
 
 `empty` and `zeros` are to kernels on the GPU what those of ``kernels/memory.py`` are on the CPU, and tests fill the
 arrays of `empty` with NaN likewise.
 """
 
+import gc
 import math
 import threading
 import weakref
@@ -40,12 +42,15 @@ class _Pool:
     def __init__(self):
         self.lock = threading.RLock()  # a block may come back while another is being taken
         self.free = defaultdict(list)
+        self.shared = []  # (stream, size, memory) of blocks that were used on other streams, too
         self.allocations = self.reuses = self.bytes_held = self.bytes_in_use = 0
 
     def take(self, nbytes):
         require()
         size, stream = _rounded(nbytes), (streams.current_handle(), memory_is_host())
         with self.lock:
+            if self.shared and not self.free[stream, size]:
+                self._take_back_shared()
             found = self.free[stream, size].pop() if self.free[stream, size] else None
             if found is None:
                 found = self._allocate(size)
@@ -54,26 +59,36 @@ class _Pool:
             else:
                 self.reuses += 1
             self.bytes_in_use += size
-        block = _Block(found)
-        weakref.finalize(block, self._give_back, stream, size, found).atexit = False
+        block = _Block(found, stream[0])
+        weakref.finalize(block, self._give_back, stream, size, found, block.others).atexit = False
         return block
 
     def _allocate(self, size):
         try:
             return _allocate(size)
-        except Exception:  # out of memory: what lies unused goes back to the driver first
+        except Exception:  # out of memory: what lies unused goes back to the driver first, what cycles keep as well
+            gc.collect()
             self.clear()
             return _allocate(size)
 
-    def _give_back(self, stream, size, memory):
+    def _give_back(self, stream, size, memory, others):
         with self.lock:
-            self.free[stream, size].append(memory)
+            if others:
+                self.shared.append((stream, size, memory))
+            else:
+                self.free[stream, size].append(memory)
             self.bytes_in_use -= size
+
+    def _take_back_shared(self):
+        shared, self.shared = self.shared, []
+        _wait_for_all_streams()
+        for stream, size, memory in shared:
+            self.free[stream, size].append(memory)
 
     def clear(self):
         with self.lock:
-            if self.free and not memory_is_host():
-                cuda.synchronize()
+            if self.free or self.shared:
+                self._take_back_shared()
             # a block may come back in the middle of this, from a collection of garbage: it goes to the new lists
             unused, self.free = self.free, defaultdict(list)
             for (_, size), blocks in unused.items():
@@ -83,10 +98,12 @@ class _Pool:
 class _Block:
     """Memory in use: it lives as long as an array that lies in it."""
 
-    __slots__ = ("__weakref__", "memory")
+    __slots__ = ("__weakref__", "memory", "others", "stream")
 
-    def __init__(self, memory):
+    def __init__(self, memory, stream):
         self.memory = memory
+        self.stream = stream
+        self.others = set()  # other streams that kernels have used it on
 
     @property
     def pointer(self):
@@ -103,6 +120,11 @@ def _allocate(size):
     if memory_is_host():
         return np.zeros(size, np.uint8)
     return cuda.current_context().memalloc(size)
+
+
+def _wait_for_all_streams():
+    if not memory_is_host():
+        cuda.synchronize()
 
 
 def _rounded(nbytes):

@@ -70,6 +70,25 @@ def test_a_block_stays_with_its_stream():
     assert empty(300, np.float32).pointer == first
 
 
+def test_a_block_that_two_streams_have_used_is_waited_for(monkeypatch):
+    waits = []
+    monkeypatch.setattr(memory, "_wait_for_all_streams", lambda: waits.append(1))
+    previous = streams.follow(lambda: 7)
+    try:
+        x = empty(300, np.float32)
+        pointer = x.pointer
+        streams.follow(lambda: 9)
+        x.fill(1)  # stream 9 may still be at it when stream 7 hands the block on
+        del x
+        streams.follow(lambda: 7)
+        y = empty(300, np.float32)
+        assert y.pointer == pointer and waits == [1]
+        del y
+        assert empty(300, np.float32).pointer == pointer and waits == [1]
+    finally:
+        streams.follow(previous)
+
+
 def test_the_driver_is_asked_again_after_the_cache_is_emptied(monkeypatch):
     empty(512, np.uint8)
     held, calls = usage().bytes_held, []
