@@ -14,6 +14,7 @@ import importlib.util
 import re
 from dataclasses import dataclass, field
 from types import SimpleNamespace
+from typing import NamedTuple
 
 import numpy as np
 from numba import cuda, typeof, types
@@ -22,7 +23,7 @@ from kernels.gpu import launch, target
 from kernels.gpu.arguments import handed_over
 from kernels.gpu.array import DeviceArray
 
-__all__ = ["TARGETS", "Compiled", "compiling", "problem"]
+__all__ = ["TARGETS", "Compiled", "Resources", "compiling", "problem", "resources"]
 
 #: Compute capabilities: Turing (also T4), Ampere (A100), Hopper (H100, H200).
 TARGETS = ((7, 5), (8, 0), (9, 0))
@@ -111,6 +112,32 @@ def compiling(targets=TARGETS, keep=False):
     finally:
         launch.engine, dispatcher.get_current_device = previous[0], previous[2]
         target.pretend(previous[1])
+
+
+class Resources(NamedTuple):
+    """What a kernel takes of a multiprocessor."""
+
+    registers: int  # of a thread
+    shared: int  # bytes of a block
+    spilled: int  # bytes that did not fit into registers
+
+    def fits(self, threads):
+        """Whether a block of so many threads can be launched: registers are given to warps, 256 at a time."""
+        of_a_warp = -(-self.registers * 32 // 256) * 256
+        return of_a_warp * -(-threads // 32) <= 65536 and self.shared <= 48 * 1024
+
+
+def resources(text, capability):
+    """The `Resources` of the kernel in a PTX text, by NVIDIA's assembler, which needs no GPU either."""
+    from cuda.core import Linker, LinkerOptions, ObjectCode
+
+    options = LinkerOptions(arch="sm_{}{}".format(*capability), ptxas_options=["-v"])
+    linker = Linker(ObjectCode.from_ptx(text.encode()), options=options)
+    linker.link("cubin")
+    told = linker.get_info_log()
+    shared = sum(int(size) for size in re.findall(r"\.shared [^;]*\[(\d+)\];", text))
+    registers, spilled = (re.search(what, told)[1] for what in (r"Used (\d+) registers", r"(\d+) bytes spill stores"))
+    return Resources(int(registers), shared, int(spilled))
 
 
 def _parameters(text):

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -163,6 +164,26 @@ def test_launches_ask_for_the_stream_to_queue_on():
     finally:
         assert streams.follow(None) is provider
     assert streams.current_handle() == 0
+
+
+@pytest.mark.anywhere
+def test_numba_is_asked_once_for_a_kernel_with_its_grid_and_stream():
+    made, called = [], []
+
+    class Compiled:
+        def __getitem__(self, configuration):
+            made.append(configuration)
+            warnings.warn("Grid size 1 will likely result in GPU under-utilization", UserWarning, stacklevel=1)
+            return lambda *arguments: called.append(arguments)
+
+    launched = launch.Kernel(lambda x: None)
+    launched.compiled = Compiled()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for blocks in (1, 1, 2):
+            launch._run(launched, (blocks, 1, 1), (32, 1, 1), (3,))
+    assert made == [((1, 1, 1), (32, 1, 1), 0), ((2, 1, 1), (32, 1, 1), 0)]
+    assert called == [(3,)] * 3
 
 
 @pytest.mark.skipif(not SIMULATED, reason="what only the simulator checks")

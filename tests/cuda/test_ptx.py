@@ -1,11 +1,15 @@
 """Every call of this folder's files compiles for three generations of GPUs, and float32 stays float32."""
 
 import importlib
+import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from kernels.gpu import ptx
+from kernels.gpu import arguments, launch, ptx
+from kernels.gpu.matmul_blocked import LARGE, LARGE_DOUBLE, MEDIUM
+from kernels.gpu.memory import empty
 from mediml import cli
 from mediml.verify import runner
 
@@ -60,3 +64,57 @@ def test_numpys_functions_compile(stem, dtype, tell):
     ]
     assert compiled.signatures
     assert not failures, "\n".join(failures[:5])
+
+
+@launch.kernel
+def _of_many_kinds(x, nothing, yes, count, pair, empty_tuple, half, byte):
+    if yes and nothing is None:
+        x[0] = count
+
+
+def test_arguments_are_handed_over_as_the_compiled_kernel_expects_them(monkeypatch):
+    def launches():
+        with ptx.compiling(targets=((7, 5),)) as compiled:
+            x = empty((3, 2), "float32").reshape(-1)
+            tuples = (1, (2, np.float32(3)), None), ()
+            _of_many_kinds[1, 32](x, None, True, 3, *tuples, np.float16(1), np.uint8(1))
+            _of_many_kinds[1, 32](x[::-1], x[:0], np.bool_(True), np.int32(3), *tuples, np.float16(1), np.int64(1))
+        return compiled.failures
+
+    assert not launches()
+    monkeypatch.setattr(arguments.NothingAsZero, "prepare_args", lambda self, kind, value, **_: (kind, value))
+    assert "launched with NotImplementedError" in launches()[0]
+
+
+def _large_products(dtype):
+    a = empty((1, 128, 128), dtype)
+    for blocked in ((LARGE_DOUBLE if dtype == "float64" else LARGE), MEDIUM):
+        blocked.launch(a, a, None, True, a, False, 1, 128)
+
+
+def _recurrent(dtype):
+    for call in importlib.import_module("test_rnn").CALLS:
+        call.on_device(dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("work", [_large_products, _recurrent])
+def test_blocks_of_many_threads_or_registers_can_be_launched(work, dtype, monkeypatch):
+    threads = {}
+    with ptx.compiling(targets=((7, 5),), keep=True) as compiled:
+        compile_instead = launch.engine
+
+        def engine(launched, blocks, block, arguments):
+            name = f"{launched.__module__}.{launched.__name__}"
+            threads[name] = max(threads.get(name, 0), math.prod(block))
+            compile_instead(launched, blocks, block, arguments)
+
+        monkeypatch.setattr(launch, "engine", engine)
+        work(dtype)
+        monkeypatch.setattr(launch, "engine", compile_instead)
+    most = {
+        name: 512 if name.startswith("kernels.rnn") and "carry" in name else count for name, count in threads.items()
+    }
+    for (name, _, capability), text in compiled.ptx.items():
+        found = ptx.resources(text, capability)
+        assert found.fits(most[name]) and not found.spilled, (name, most[name], found)
