@@ -15,7 +15,9 @@ Optimizations
 import numpy as np
 from numba import cuda
 
+from kernels.elementary import formula
 from kernels.gpu import math
+from kernels.gpu.geometry import kernel_shape
 from kernels.gpu.launch import kernel, per_element
 from kernels.gpu.memory import empty, readable
 from kernels.norm import cuda_sums, shapes
@@ -142,7 +144,8 @@ def _scaled(x, mean, var, eps, weight, bias, set_step, channels):
     y, factors = empty(x.shape, x.dtype), empty((3, var.size), x.dtype)
     _prepare_scaling[per_element(var.size)](mean, var, np.float64(eps), factors)
     parameters = (None if parameter is None else readable(parameter) for parameter in (weight, bias))
-    _scale[per_element(x.size)](x.reshape(-1), x.shape, factors, *parameters, set_step, channels, y.reshape(-1))
+    places = _places(x.shape, set_step, channels)
+    _scale[per_element(x.size)](x.reshape(-1), *places, factors, *parameters, y.reshape(-1))
     return y
 
 
@@ -151,9 +154,26 @@ def _mixed(grad_y, x, mean, inverse, sums, M, direct, weight, set_step, channels
     grad_x, factors = empty(x.shape, x.dtype), empty((5, inverse.size), x.dtype)
     direct = None if direct is None else readable(direct)
     _prepare_mixing[per_element(inverse.size)](mean, inverse, sums, max(M, 1), direct, factors)
-    arrays, moves = (grad_y.reshape(-1), x.reshape(-1), x.shape), sums is not None
-    _mix[per_element(x.size)](*arrays, factors, moves, weight, set_step, channels, grad_x.reshape(-1))
+    arrays, moves = (grad_y.reshape(-1), x.reshape(-1)), sums is not None
+    places = _places(x.shape, set_step, channels)
+    _mix[per_element(x.size)](*arrays, *places, factors, moves, weight, grad_x.reshape(-1))
     return grad_x
+
+
+def _places(shape, set_step, channels):
+    """What `_channel_and_set` needs: of 32 bits where they suffice, for its divisions are most of a kernel's work."""
+    shape = kernel_shape(shape)
+    number = type(shape[0])
+    return shape, number(set_step), number(channels)
+
+
+@formula
+def _channel_and_set(i, shape, set_step, channels):
+    """c and s = n * set_step + c // channels of element i of (N, C, L)."""
+    number = type(set_step)
+    plane = number(number(i) // shape[2])
+    c = number(plane % shape[1])
+    return c, number(plane // shape[1]) * set_step + number(c // channels)
 
 
 @kernel
@@ -177,12 +197,10 @@ def _prepare_scaling(mean, var, eps, factors):
 
 
 @kernel
-def _scale(x, shape, factors, weight, bias, set_step, channels, y):
+def _scale(x, shape, set_step, channels, factors, weight, bias, y):
     i = cuda.grid(1)
     if i < y.size:
-        plane = i // shape[2]
-        c = plane % shape[1]
-        s = plane // shape[1] * set_step + c // channels
+        c, s = _channel_and_set(i, shape, set_step, channels)
         value = ((x[i] - factors[0, s]) - factors[1, s]) * factors[2, s]
         if weight is not None:
             value *= weight[c]
@@ -212,12 +230,10 @@ def _prepare_mixing(mean, inverse, sums, M, direct, factors):
 
 
 @kernel
-def _mix(grad_y, x, shape, factors, moves, weight, set_step, channels, grad_x):
+def _mix(grad_y, x, shape, set_step, channels, factors, moves, weight, grad_x):
     i = cuda.grid(1)
     if i < grad_x.size:
-        plane = i // shape[2]
-        c = plane % shape[1]
-        s = plane // shape[1] * set_step + c // channels
+        c, s = _channel_and_set(i, shape, set_step, channels)
         inner = grad_y[i]
         if weight is not None:
             inner *= weight[c]
