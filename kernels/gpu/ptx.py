@@ -26,6 +26,10 @@ __all__ = ["TARGETS", "Compiled", "compiling", "problem"]
 TARGETS = ((7, 5), (8, 0), (9, 0))
 
 
+#: What is wrong with a kernel, signature and target that this process has compiled before; None: nothing.
+_outcomes = {}
+
+
 @dataclass
 class Compiled:
     """What was compiled."""
@@ -82,16 +86,14 @@ def compiling(targets=TARGETS, keep=False):
         name = f"{launched.__module__}.{launched.__name__}"
         compiled.kernels[name] = compiled.kernels.get(name, 0) + 1
         for capability in targets:
-            device.compute_capability = capability
-            try:
-                text, _ = cuda.compile_ptx(launched.function, signature, cc=capability)
-            except Exception as error:  # Numba and NVVM raise many kinds, and each is a failure
-                compiled.failures.append(f"{name}{signature} for sm_{capability[0]}{capability[1]}: {error}")
-                return
-            if keep:
-                compiled.ptx[name, signature, capability] = text
-            if ".f64" in text and not any(_holds_float64(part) for part in signature):
-                compiled.failures.append(f"{name}{signature}: a kernel without float64 arguments computes in float64")
+            place = (launched, signature, capability)
+            if keep or place not in _outcomes:
+                device.compute_capability = capability
+                text, _outcomes[place] = _compile(launched, name, signature, capability)
+                if keep:
+                    compiled.ptx[name, signature, capability] = text
+            if _outcomes[place]:
+                compiled.failures.append(_outcomes[place])
                 return
 
     previous = launch.engine, target.pretend(True), dispatcher.get_current_device
@@ -102,6 +104,17 @@ def compiling(targets=TARGETS, keep=False):
     finally:
         launch.engine, dispatcher.get_current_device = previous[0], previous[2]
         target.pretend(previous[1])
+
+
+def _compile(launched, name, signature, capability):
+    """The PTX, and what is wrong with it."""
+    try:
+        text, _ = cuda.compile_ptx(launched.function, signature, cc=capability)
+    except Exception as error:  # Numba and NVVM raise many kinds, and each is a failure
+        return "", f"{name}{signature} for sm_{capability[0]}{capability[1]}: {error}"
+    if ".f64" in text and not any(_holds_float64(part) for part in signature):
+        return text, f"{name}{signature}: a kernel without float64 arguments computes in float64"
+    return text, None
 
 
 def _holds_float64(kind):

@@ -20,7 +20,13 @@ def draw(*shape):
 
 def cnn(dropout=0.3):
     # no bias in front of the normalisation: its gradient would be rounding errors, which Adam makes steps of
-    layers = [nn.Conv2d(1, 3, 3, padding=1, bias=False), nn.BatchNorm2d(3), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(dropout)]
+    layers = [
+        nn.Conv2d(1, 3, 3, padding=1, bias=False),
+        nn.BatchNorm2d(3),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Dropout(dropout),
+    ]
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(3 * 4 * 4, 2))
 
 
