@@ -34,8 +34,8 @@ test: test-code test-cuda test-lessons
 test-code: $(VENV)/.with-dev
 	$(BIN)/python -m pytest -n $(JOBS) --ignore=tests/cuda $(TESTS)
 
-# Every CUDA kernel in Numba's simulator, which must be chosen before Python starts, and examined by the kernel doctor. On a machine with a GPU and the
-# extra "cuda": pytest -m gpu tests/cuda
+# Every CUDA kernel in Numba's simulator, which must be chosen before Python starts; then the same examined by the kernel
+# doctor. On a machine with a GPU and the extra "cuda": pytest -m gpu tests/cuda
 test-cuda: $(VENV)/.with-dev
 	NUMBA_ENABLE_CUDASIM=1 $(BIN)/python -m pytest -n $(JOBS) tests/cuda tests/exercises/test_project_kernels.py
 

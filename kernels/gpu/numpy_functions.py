@@ -3,8 +3,9 @@
 ``np.f(x)`` asks `DeviceArray` where NumPy dispatches:
 
 =========================  =============================================================================================
-operators, ufuncs          all of ``scalar_formulas.py``, with ``out=`` and ``dtype=``; ``ufunc.reduce`` and
-                           ``accumulate`` of add, multiply, maximum, minimum, logical_and, logical_or; ``np.add.at``
+operators, ufuncs          all of ``scalar_formulas.py``, with ``out=`` and ``dtype=``; ``ufunc.reduce`` of add,
+                           multiply, maximum, minimum, logical_and, logical_or; ``ufunc.accumulate`` of add, multiply;
+                           ``np.add.at``
 functions                  those in `FUNCTIONS` below
 methods                    those of ``array.py`` and ``protocol.py``
 copies to the host         ``x.get()``, ``.item()``, ``.tolist()``, ``bool(x)``, ``int(x)``, ``float(x)``, an array

@@ -191,34 +191,9 @@ def _fmin(x, y):
     return x if x <= y or y != y else y
 
 
-@formula
-def _equal(x, y):
-    return x == y
-
-
-@formula
-def _not_equal(x, y):
-    return x != y
-
-
-@formula
-def _less(x, y):
-    return x < y
-
-
-@formula
-def _less_equal(x, y):
-    return x <= y
-
-
-@formula
-def _greater(x, y):
-    return x > y
-
-
-@formula
-def _greater_equal(x, y):
-    return x >= y
+_equal, _not_equal = formula(lambda x, y: x == y), formula(lambda x, y: x != y)
+_less, _less_equal = formula(lambda x, y: x < y), formula(lambda x, y: x <= y)
+_greater, _greater_equal = formula(lambda x, y: x > y), formula(lambda x, y: x >= y)
 
 
 @formula

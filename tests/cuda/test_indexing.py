@@ -83,9 +83,9 @@ R = np.array([1, 0, 1])
 
 @pytest.mark.parametrize(
     "index",
-    [(slice(None), R, slice(None), R), (slice(None), R, None, R), (slice(None), 0, slice(1, None), R), (0, slice(3), R),
-     (slice(None), R, Ellipsis, 1), (slice(None), R, R), (Ellipsis, R), (R[:, None], slice(None), R), True, (False, R[:1]),
-     (slice(None), np.eye(2, 3) > 0, R[:2]), (slice(None), np.array(1), R)],
+    [(slice(None), R, slice(None), R), (slice(None), R, None, R), (slice(None), 0, slice(1, None), R),
+     (0, slice(3), R), (slice(None), R, Ellipsis, 1), (slice(None), R, R), (Ellipsis, R), (R[:, None], slice(None), R),
+     True, (False, R[:1]), (slice(None), np.eye(2, 3) > 0, R[:2]), (slice(None), np.array(1), R)],
 )  # fmt: skip
 def test_indices_that_are_apart_come_first(index):
     a = np.arange(2.0 * 2 * 3 * 2).reshape(2, 2, 3, 2)

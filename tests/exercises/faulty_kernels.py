@@ -223,6 +223,19 @@ def barriers_in_both_branches(x, y):
 
 
 @cuda.jit
+def out_of_step_from_then_on(x, y):
+    s = cuda.shared.array(N, float32)
+    t = cuda.threadIdx.x
+    s[t] = x[t]
+    if t < 4:
+        cuda.syncthreads()  # !
+    cuda.syncthreads()
+    s[t] += 1
+    cuda.syncthreads()
+    y[t] = s[7 - t]
+
+
+@cuda.jit
 def more_barriers_for_some(y):
     t = cuda.threadIdx.x
     y[t] = 0

@@ -104,6 +104,9 @@ CASES = [
     Case(faulty.barriers_in_both_branches, 1, 8, (ONES, f(8)), [
         ("different_barriers", None, in_block(0, *range(8))),
     ]),
+    Case(faulty.out_of_step_from_then_on, 1, 8, (ONES, f(8)), [
+        ("different_barriers", None, in_block(0, *range(8))),
+    ]),
     Case(faulty.more_barriers_for_some, 1, 8, (f(8),), [("divergent_barrier", None, in_block(0, *range(4)))]),
     Case(faulty.every_second, 1, 16, (Y,), [("unwritten_output", "y", ())], index=1),
     Case(faulty.all_but_the_last, 2, 16, (X, Y), [("unwritten_output", "y", ())], index=19),

@@ -20,7 +20,7 @@ from kernels.gpu.transfer import to_device
 CUDA = Path(__file__).parent.parent / "cuda"
 sys.path[:0] = [str(Path(__file__).parent), str(CUDA)]
 
-from rounds import Rounds
+from rounds import Rounds  # noqa: E402
 
 FILES = sorted(path.stem for path in CUDA.glob("test_*.py") if "CALLS" in path.read_text() and path.stem != "test_ptx")
 
