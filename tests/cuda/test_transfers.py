@@ -167,6 +167,8 @@ def test_random_numbers_go_on_where_they_were_saved():
     mediml.set_rng_state(state)
     again = [mediml.rand(3, device="cuda").tolist(), mediml.randn(3, device="cuda").tolist(), mediml.rand(2).tolist()]
     assert drawn == again
+    assert drawn[0] != first[:3]  # the stream goes on
+    assert mediml.rand(3, device="cuda").tolist() != drawn[0]
     mediml.manual_seed(5)
     assert mediml.rand(7, device="cuda").tolist() == first
     mediml.cuda.manual_seed(6)
