@@ -10,7 +10,7 @@ from mediml.verify import peers, runner
 #: At most so many cases at once, so that several processes share the work.
 ONE_TEST = 30
 
-#: In the simulator only every nth case of these families: all take a quarter of an hour, and ``mediml verify`` has them.
+#: In the simulator only every nth case of these families: all take a quarter of an hour, by ``mediml verify``.
 EVERY = {"rnn": 4, "conv_transpose": 3}
 
 
@@ -28,7 +28,7 @@ def golden():
     return peers.GoldenFiles()
 
 
-@pytest.mark.parametrize("cases", parts())
+@pytest.mark.parametrize("cases", list(parts()))
 def test_operators_answer_as_pytorch(cases, golden):
     comparison = runner.compare(cases, devices=("cuda",), peer=golden)
     assert comparison.cases
