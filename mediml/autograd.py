@@ -68,15 +68,18 @@ class Node:
                     f"in place (it is at version {tensor._version}, expected version {version}); "
                     f"change a copy instead: x = x.clone()"
                 )
-        present = next((gradient for gradient in gradients if gradient is not None), None)
-        filled = [
-            arrays.zeros(shape, dtype, present) if gradient is None else gradient
-            for gradient, (shape, dtype) in zip(gradients, self.output_shapes)
-        ]
-        result = self.function(*filled)
+        result = self.function(*(gradients if len(gradients) == 1 else self._filled(gradients)))
         if len(result) != len(self.next_nodes):
             raise RuntimeError(f"{self.name}: backward gave {len(result)} gradients for {len(self.next_nodes)} inputs")
         return result
+
+    def _filled(self, gradients: list["np.ndarray | None"]) -> list[np.ndarray]:
+        """Zeros, made where the others lie, for the outputs that nothing used."""
+        present = next(gradient for gradient in gradients if gradient is not None)
+        return [
+            arrays.zeros(shape, dtype, present) if gradient is None else gradient
+            for gradient, (shape, dtype) in zip(gradients, self.output_shapes)
+        ]
 
     def release(self) -> None:
         """Let go of what backward has used."""

@@ -29,6 +29,10 @@ __all__ = ["TARGETS", "Compiled", "Resources", "compiling", "problem", "resource
 TARGETS = ((7, 5), (8, 0), (9, 0))
 
 
+#: What is wrong with a kernel, signature and target that this process has compiled before; None: nothing.
+_outcomes = {}
+
+
 @dataclass
 class Compiled:
     """What was compiled."""
@@ -85,23 +89,14 @@ def compiling(targets=TARGETS, keep=False):
         name = f"{launched.__module__}.{launched.__name__}"
         compiled.kernels[name] = compiled.kernels.get(name, 0) + 1
         for capability in targets:
-            device.compute_capability = capability
-            try:
-                text, _ = cuda.compile_ptx(launched.function, signature, cc=capability)
-            except Exception as error:  # Numba and NVVM raise many kinds, and each is a failure
-                compiled.failures.append(f"{name}{signature} for sm_{capability[0]}{capability[1]}: {error}")
-                return
-            try:
-                handed, expected = handed_over(launched.compiled, signature, passed), _parameters(text)
-            except Exception as error:
-                handed, expected = f"{type(error).__name__}: {error}", None
-            if handed != expected:
-                compiled.failures.append(f"{name}{signature}: launched with {handed}, compiled for {expected}")
-                return
-            if keep:
-                compiled.ptx[name, signature, capability] = text
-            if ".f64" in text and not any(_holds_float64(part) for part in signature):
-                compiled.failures.append(f"{name}{signature}: a kernel without float64 arguments computes in float64")
+            place = (launched, signature, capability)
+            if keep or place not in _outcomes:
+                device.compute_capability = capability
+                text, _outcomes[place] = _compile(launched, name, signature, passed, capability)
+                if keep:
+                    compiled.ptx[name, signature, capability] = text
+            if _outcomes[place]:
+                compiled.failures.append(_outcomes[place])
                 return
 
     previous = launch.engine, target.pretend(True), dispatcher.get_current_device
@@ -144,6 +139,23 @@ def _parameters(text):
     """Sizes in bytes of the parameters of the kernel in a PTX text."""
     head = text[text.index(".entry") :]
     return [int(bits) // 8 for bits in re.findall(r"\.param \.[a-z](\d+)", head[: head.index("{")])]
+
+
+def _compile(launched, name, signature, passed, capability):
+    """The PTX, and what is wrong with it."""
+    try:
+        text, _ = cuda.compile_ptx(launched.function, signature, cc=capability)
+    except Exception as error:  # Numba and NVVM raise many kinds, and each is a failure
+        return "", f"{name}{signature} for sm_{capability[0]}{capability[1]}: {error}"
+    try:
+        handed, expected = handed_over(launched.compiled, signature, passed), _parameters(text)
+    except Exception as error:  # what numba-cuda would raise at the launch
+        handed, expected = f"{type(error).__name__}: {error}", None
+    if handed != expected:
+        return text, f"{name}{signature}: launched with {handed}, compiled for {expected}"
+    if ".f64" in text and not any(_holds_float64(part) for part in signature):
+        return text, f"{name}{signature}: a kernel without float64 arguments computes in float64"
+    return text, None
 
 
 def _holds_float64(kind):

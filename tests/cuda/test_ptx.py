@@ -66,7 +66,6 @@ def test_numpys_functions_compile(stem, dtype, tell):
     assert not failures, "\n".join(failures[:5])
 
 
-@launch.kernel
 def _of_many_kinds(x, nothing, yes, count, pair, empty_tuple, half, byte):
     if yes and nothing is None:
         x[0] = count
@@ -74,11 +73,12 @@ def _of_many_kinds(x, nothing, yes, count, pair, empty_tuple, half, byte):
 
 def test_arguments_are_handed_over_as_the_compiled_kernel_expects_them(monkeypatch):
     def launches():
+        of_many_kinds = launch.kernel(_of_many_kinds)  # a new one: what came of the last is remembered
         with ptx.compiling(targets=((7, 5),)) as compiled:
             x = empty((3, 2), "float32").reshape(-1)
             tuples = (1, (2, np.float32(3)), None), ()
-            _of_many_kinds[1, 32](x, None, True, 3, *tuples, np.float16(1), np.uint8(1))
-            _of_many_kinds[1, 32](x[::-1], x[:0], np.bool_(True), np.int32(3), *tuples, np.float16(1), np.int64(1))
+            of_many_kinds[1, 32](x, None, True, 3, *tuples, np.float16(1), np.uint8(1))
+            of_many_kinds[1, 32](x[::-1], x[:0], np.bool_(True), np.int32(3), *tuples, np.float16(1), np.int64(1))
         return compiled.failures
 
     assert not launches()

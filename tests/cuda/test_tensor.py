@@ -19,6 +19,7 @@ from mediml.device import usable_kinds
 @pytest.fixture
 def copies():
     """``copies()``: how many there were to the device and to the host since the last call."""
+    mediml.zeros(1, device="cuda").item()  # what an earlier test's kernel may have noted is fetched now
     last = [TRANSFERS.to_device, TRANSFERS.to_host]
 
     def since():

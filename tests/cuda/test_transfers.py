@@ -20,7 +20,13 @@ def draw(*shape):
 
 def cnn(dropout=0.3):
     # no bias in front of the normalisation: its gradient would be rounding errors, which Adam makes steps of
-    layers = [nn.Conv2d(1, 3, 3, padding=1, bias=False), nn.BatchNorm2d(3), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(dropout)]
+    layers = [
+        nn.Conv2d(1, 3, 3, padding=1, bias=False),
+        nn.BatchNorm2d(3),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Dropout(dropout),
+    ]
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(3 * 4 * 4, 2))
 
 
@@ -161,6 +167,8 @@ def test_random_numbers_go_on_where_they_were_saved():
     mediml.set_rng_state(state)
     again = [mediml.rand(3, device="cuda").tolist(), mediml.randn(3, device="cuda").tolist(), mediml.rand(2).tolist()]
     assert drawn == again
+    assert drawn[0] != first[:3]  # the stream goes on
+    assert mediml.rand(3, device="cuda").tolist() != drawn[0]
     mediml.manual_seed(5)
     assert mediml.rand(7, device="cuda").tolist() == first
     mediml.cuda.manual_seed(6)
