@@ -45,7 +45,10 @@ def entries_of(index, ndim):
     return [*parts, *full] if where is None else [*parts[:where], *full, *parts[where + 1 :]]
 
 
-_NO_INDEX = "only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) and integer or boolean arrays are valid indices"  # NumPy's words
+_NO_INDEX = (  # NumPy's words
+    "only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) and integer or boolean arrays are valid "
+    "indices"
+)
 
 
 def _entry(part):
