@@ -24,7 +24,7 @@ __all__ = [
 
 def is_array(value: Any) -> bool:
     """Whether `value` is an array of the host or of the device."""
-    return isinstance(value, (np.ndarray, Array))
+    return isinstance(value, Array)
 
 
 def on_device(place: Any) -> bool:

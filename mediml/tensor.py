@@ -249,6 +249,8 @@ class Tensor:
         return (self[i] for i in range(len(self)))
 
     def __contains__(self, value: Any) -> bool:
+        if value is None:
+            return False
         return bool(arrays.to_host((self._array == (value._array if isinstance(value, Tensor) else value)).any()))
 
     def __hash__(self) -> int:

@@ -11,7 +11,7 @@ from numba import cuda
 
 from kernels.gpu.protocol import NumpyProtocol
 from kernels.gpu.target import memory_is_host
-from kernels.memory import Array
+from kernels.memory import OnDevice
 
 __all__ = ["DeviceArray"]
 
@@ -26,7 +26,7 @@ class _Pointer:
         }  # fmt: skip
 
 
-class DeviceArray(NumpyProtocol):
+class DeviceArray(NumpyProtocol, OnDevice):
     """An array on the device.
 
     Made by ``kernels.gpu.memory.empty``, ``kernels.gpu.transfer.to_device`` and by NumPy's functions on other such
@@ -183,6 +183,3 @@ class DeviceArray(NumpyProtocol):
 
     def __repr__(self):
         return f"DeviceArray(shape={self.shape}, dtype={self.dtype})"
-
-
-Array.register(DeviceArray)

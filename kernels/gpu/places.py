@@ -45,6 +45,12 @@ def entries_of(index, ndim):
     return [*parts, *full] if where is None else [*parts[:where], *full, *parts[where + 1 :]]
 
 
+_NO_INDEX = (  # NumPy's words
+    "only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) and integer or boolean arrays are valid "
+    "indices"
+)
+
+
 def _entry(part):
     if part is None or part is Ellipsis or isinstance(part, (slice, bool, np.bool_)):
         return bool(part) if isinstance(part, np.bool_) else part
@@ -56,7 +62,10 @@ def _entry(part):
         if part.ndim == 0:
             return bool(part) if kind == "b" else operator.index(part)
     else:
-        return operator.index(part)
+        try:
+            return operator.index(part)
+        except TypeError:
+            raise IndexError(_NO_INDEX) from None
     if kind not in "iub":
         raise IndexError("arrays used as indices must be of integer (or boolean) type")
     return part

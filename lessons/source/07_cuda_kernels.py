@@ -174,7 +174,7 @@ assert mended.ok
 #
 # Smoothing takes the mean of three neighbours. Written in place, a thread reads what its neighbour may already have
 # overwritten. Which of the two comes first is decided anew at every run: a **race**. Here with two orders of the same
-# threads, on a row of the CT:
+# threads, on eight numbers:
 
 # %% [markdown] tags=["zh"]
 # ## 3 第二种错误：两个线程，一个元素
@@ -255,7 +255,7 @@ assert len(sums) > 10 and max(sums) - min(sums) < 0.1
 # %% [markdown] tags=["en"]
 # ## 4 Third and fourth mistake: barriers
 #
-# The mean density of a tissue is a sum over many pixels. One thread could add them all, while 511 others look on. A
+# The mean density of a tissue needs a sum over many pixels. One thread could add them all, while 511 others look on. A
 # tree does better: at each step half as many threads add a partner's sum to their own, and after $\log_2 B$ steps one
 # number is left. The numbers lie in **shared memory**, a small store that the threads of one block have in common.
 # Between two steps everybody must have finished: `cuda.syncthreads()` is a **barrier** where all wait for the last.
@@ -263,9 +263,9 @@ assert len(sums) > 10 and max(sums) - min(sums) < 0.1
 # %% [markdown] tags=["zh"]
 # ## 4 第三、第四种错误：屏障
 #
-# 组织的平均密度是许多像素之和。让一个线程全加起来，别的线程就只能干看着。树形求和好得多：每一步让一半的线程把伙伴的和加
-# 到自己的和上，$\log_2 B$ 步之后只剩一个数。这些数放在**共享内存**里，那是同一块内的线程共有的一小块存储。两步之间，所
-# 有线程都必须完成上一步：`cuda.syncthreads()` 是**屏障**，大家在这里等最后一个到来。
+# 求组织的平均密度，要把许多像素加起来。让一个线程全加起来，别的线程就只能干看着。树形求和好得多：每一步让一半的线程把伙
+# 伴的和加到自己的和上，$\log_2 B$ 步之后只剩一个数。这些数放在**共享内存**里，那是同一块内的线程共有的一小块存储。两步
+# 之间，所有线程都必须完成上一步：`cuda.syncthreads()` 是**屏障**，大家在这里等最后一个到来。
 
 # %%
 show_source(examples.block_sum)

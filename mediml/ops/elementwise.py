@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from mediml import arrays
 from mediml.autograd import record
+from mediml.device import common_device
 from mediml.ops.broadcasting import as_float, operands, sum_to_shape
 from mediml.tensor import Tensor
 
@@ -250,6 +251,7 @@ def where(condition: Any, input: Any = None, other: Any = None) -> Any:
     if input is None or other is None:
         raise TypeError("where: expected both input and other, or neither")
     a, b = operands("where", input, other)
+    common_device("where", *(t for t in (condition, input, other) if isinstance(t, Tensor) and t.ndim))
 
     def backward(grad_y: Array) -> tuple[Array, Array]:
         return sum_to_shape(np.where(array, grad_y, 0), a.shape), sum_to_shape(np.where(array, 0, grad_y), b.shape)

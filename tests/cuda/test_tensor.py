@@ -306,3 +306,22 @@ def test_questions_of_torch_cuda():
     mediml.cuda.empty_cache()
     assert mediml.cuda.memory_reserved() >= mediml.cuda.memory_allocated() == before
     assert mediml.cuda.follow(None) is None
+
+
+@pytest.mark.parametrize("index", [1.5, "a", (0, 1.5)])
+def test_what_is_no_index_is_told_as_on_the_cpu(index):
+    for device in ("cpu", "cuda"):
+        with pytest.raises(IndexError, match="only integers, slices"):
+            mediml.ones(2, 3, device=device)[index]
+
+
+def test_where_tells_of_a_condition_on_another_device():
+    condition, x = mediml.tensor([True, False]), mediml.ones(2)
+    for a, b in ((condition, x.to("cuda")), (condition.to("cuda"), x)):
+        with pytest.raises(ValueError, match=r"where: expected all tensors on one device, got .*; move one with"):
+            mediml.where(a, b, b)
+
+
+def test_none_is_in_no_tensor():
+    for device in ("cpu", "cuda"):
+        assert None not in mediml.ones(2, device=device)

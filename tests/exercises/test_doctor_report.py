@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numba import cuda
 
 from mediml.exercises import cuda_kernels as lesson
 from mediml.exercises import doctor
@@ -200,3 +201,23 @@ def test_of_the_lessons_kernels_the_wrong_ones_are_found(name):
 
 def test_the_lesson_has_no_other_kernels():
     assert {"TILE", *OF_THE_LESSON} == set(lesson.__all__)
+
+
+def copied_by_each_block(x, y):
+    i = cuda.threadIdx.x
+    y[i] = x[i + 1]
+
+
+def test_blocks_that_write_the_same_are_told_to_index_by_the_grid():
+    report = doctor.examine(copied_by_each_block, 2, 4, X, np.zeros(8))
+    for language in ("en", "zh"):
+        assert "if cuda.grid(1) == 0" in report.text(language) and "if cuda.threadIdx.x == 0" not in report.text(
+            language
+        )
+
+
+def test_an_element_of_an_input_is_called_never_read():
+    figure = doctor.examine(copied_by_each_block, 1, 4, X[:4], np.zeros(5)).plot()
+    y, x = sorted(figure.axes, key=lambda ax: ax.get_title(loc="left"), reverse=True)
+    assert "never read" in [text.get_text() for text in x.get_legend().get_texts()]
+    assert "never written" in [text.get_text() for text in y.get_legend().get_texts()]

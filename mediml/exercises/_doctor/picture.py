@@ -109,6 +109,7 @@ _NEUTRAL = {
     "legend_block": "blockIdx {block}",
     "legend_thread": "threadIdx",
     "legend_blank": "?",
+    "legend_unread": "?",
     "legend_fault": "✕",
 }
 
@@ -203,7 +204,8 @@ def _output(report: "Report", cells: _Cells, origin: Origin, words: Mapping[str,
         for b in sorted(blocks)[:6]
     ]
     if len(owners) < origin.data.size:
-        handles.append(Patch(facecolor="none", edgecolor=GREY, hatch="////", label=words["legend_blank"]))
+        blank = "legend_unread" if (record.kind[mine] == READ).all() else "legend_blank"
+        handles.append(Patch(facecolor="none", edgecolor=GREY, hatch="////", label=words[blank]))
     _legend(cells.ax, handles, words, bool(_marked(report, origin)))
 
 

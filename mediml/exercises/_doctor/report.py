@@ -216,6 +216,8 @@ def _advice(f: Finding) -> str:
         return "error_zero_do"
     if f.kind in ("race", "race_between_blocks") and f.line == f.other_line and "A" not in f.details["does"]:
         return f"{f.kind}_same_line_do"
+    if f.kind == "same_value_race" and f.details["across"]:
+        return "same_value_race_across_do"
     return f"{f.kind}_do"
 
 

@@ -62,6 +62,8 @@ WORDS = {
     "same_value_race_why": "{one} {one_does} {element}, {other} {other_does} it. This time the values agree, so the "
     "result is right; it is work done twice, and a race as soon as they differ.",
     "same_value_race_do": "let one thread write it: if cuda.threadIdx.x == 0.",
+    "same_value_race_across_do": "let one thread of the whole grid write it: if cuda.grid(1) == 0; where each block "
+    "should have elements of its own, index by cuda.grid(1), not by cuda.threadIdx.x.",
     "divergent_barrier_title": "A barrier that only some threads reach",
     "divergent_barrier_why": "{missing} had returned. A GPU waits for them for ever, or goes on with half of the "
     "work done.",
@@ -103,5 +105,6 @@ WORDS = {
     "legend_block": "block {block}",
     "legend_thread": "thread",
     "legend_blank": "never written",
+    "legend_unread": "never read",
     "legend_fault": "fault",
 }

@@ -56,8 +56,10 @@ WORDS = {
     "same_value_race_why": "{one} {one_does} {element}，{other} {other_does}同一个元素。这一次值相同，结果没有错；但"
     "活干了两遍，一旦值不同就是竞争。",
     "same_value_race_do": "只让一个线程写：if cuda.threadIdx.x == 0。",
+    "same_value_race_across_do": "只让整个网格中的一个线程写：if cuda.grid(1) == 0；如果每个块应当有自己的元素，"
+    "下标就用 cuda.grid(1)，而不是 cuda.threadIdx.x。",
     "divergent_barrier_title": "只有一部分线程到达的屏障",
-    "divergent_barrier_why": "{missing}已经返回。GPU 会永远等下去，或者在活只干了一半时继续。",
+    "divergent_barrier_why": "{missing} 已经返回。GPU 会永远等下去，或者在活只干了一半时继续。",
     "divergent_barrier_do": "cuda.syncthreads() 之前不要 return，外面不要套 if：判断只套在读和写的语句上。",
     "different_barriers_title": "同一块的线程停在不同的屏障：第 {lines} 行",
     "different_barriers_why": "块内每个线程都必须到达同一个 cuda.syncthreads()，次数也相同。",
@@ -90,5 +92,6 @@ WORDS = {
     "legend_block": "块 {block}",
     "legend_thread": "线程",
     "legend_blank": "从未写入",
+    "legend_unread": "从未读取",
     "legend_fault": "问题",
 }
