@@ -53,7 +53,7 @@ def problem():
     if target.SIMULATED:
         return "the simulator types nothing; start Python without NUMBA_ENABLE_CUDASIM"
     if importlib.util.find_spec("numba_cuda") is None:
-        return 'numba-cuda is not installed; install "mediml[cuda]" (it needs no GPU to compile)'
+        return 'numba-cuda is not installed; install the extra "cuda" of mediml, -e ".[cuda]"; no GPU is needed'
     return None
 
 

@@ -44,8 +44,8 @@ def problem():
 def _missing():
     if importlib.util.find_spec("numba_cuda") is None:
         return (
-            'the package numba-cuda is not installed; install "mediml[cuda]" for a CUDA 13 driver, '
-            f'"mediml[cuda12]" for CUDA 12; {_WITHOUT_A_GPU}'
+            'the package numba-cuda is not installed; install the extra "cuda" of mediml, -e ".[cuda]", for a CUDA 13 '
+            f'driver, "cuda12" for CUDA 12; {_WITHOUT_A_GPU}'
         )
     try:
         usable = cuda.is_available()

@@ -526,7 +526,7 @@ for name, gigabytes_per_second in {"H200": 4800, "desktop CPU": 80, "copy over P
 assert scan_bytes == 314_572_800
 
 # %% [markdown] tags=["en"]
-# These are bounds from data sheets, not measurements. On a machine with a GPU: `pip install "mediml[cuda]"`, then
+# These are bounds from data sheets, not measurements. On a machine with a GPU: `pip install -e ".[cuda]"`, then
 # `mediml doctor` says what is there and what is missing, `mediml verify --device cuda` compares every operator with
 # PyTorch, and `mediml bench steps --device cuda` measures. Without one, `mediml verify --ptx` still proves that every
 # kernel compiles for three generations of GPUs.
@@ -541,7 +541,7 @@ assert scan_bytes == 314_572_800
 # * Right and fast on one GPU is right on every GPU, but fast on that one.
 
 # %% [markdown] tags=["zh"]
-# 以上是由产品手册推出的下限，不是测量。在有 GPU 的机器上：`pip install "mediml[cuda]"`，然后 `mediml doctor` 会说明有什
+# 以上是由产品手册推出的下限，不是测量。在有 GPU 的机器上：`pip install -e ".[cuda]"`，然后 `mediml doctor` 会说明有什
 # 么、缺什么；`mediml verify --device cuda` 把每个算子与 PyTorch 对照；`mediml bench steps --device cuda` 测速。没有 GPU
 # 时，`mediml verify --ptx` 仍能证明每个内核都可以为三代 GPU 编译。
 #

@@ -8,7 +8,7 @@ import numpy as np
 from mediml.device import CPU, backend
 from mediml.dtypes import default_float
 from mediml.ops.creation import zeros_like
-from mediml.optim.optimizer import Optimizer, check_not_negative, refuse_differentiable
+from mediml.optim.optimizer import Optimizer, check_not_negative, check_state_device, refuse_differentiable
 from mediml.tensor import Tensor, from_array
 
 __all__ = ["Adam", "AdamW"]
@@ -93,6 +93,7 @@ class Adam(Optimizer):
             state["step"] = from_array(np.zeros((), default_float()), CPU if param.is_cuda else param.device)
             names = ("exp_avg", "exp_avg_sq") + (("max_exp_avg_sq",) if group["amsgrad"] else ())
             state.update({name: zeros_like(param) for name in names})
+        check_state_device(type(self).__name__, state["exp_avg"], param)
         largest = state["max_exp_avg_sq"]._array if group["amsgrad"] else None
         kernels.adam_update(
             param._array,

@@ -179,6 +179,16 @@ class Optimizer:
         return "\n".join([*lines, ")"])
 
 
+def check_state_device(name: str, state: Tensor, param: Tensor) -> None:
+    """Refuse a state that stayed behind when its parameter was moved between the GPU and the host."""
+    if state.is_cuda != param.is_cuda:
+        raise ValueError(
+            f"{name}: a parameter is on {param.device}, what is remembered of it on {state.device}: the model "
+            "was moved after the first step. Make the optimizer after model.to(...); a new one takes over what the old "
+            "one remembers by new.load_state_dict(old.state_dict())"
+        )
+
+
 def refuse_differentiable(name: str, differentiable: bool, foreach: bool | None, fused: bool | None) -> None:
     """Torch's choices of an implementation: ours is always the fused one, and never differentiable."""
     if differentiable:

@@ -5,7 +5,7 @@ from typing import Any
 
 from mediml import arrays
 from mediml.device import backend
-from mediml.optim.optimizer import Optimizer, check_not_negative, refuse_differentiable
+from mediml.optim.optimizer import Optimizer, check_not_negative, check_state_device, refuse_differentiable
 from mediml.tensor import Tensor, from_array
 
 __all__ = ["SGD"]
@@ -86,6 +86,7 @@ class SGD(Optimizer):
             is_first = buffer is None
             if buffer is None:
                 buffer = from_array(arrays.empty(param.shape, param.dtype, param.device), param.device)
+            check_state_device("SGD", buffer, param)
         numbers = (float(group[name]) for name in ("lr", "momentum", "dampening", "weight_decay"))
         kernels.sgd_update(
             param._array,

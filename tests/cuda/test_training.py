@@ -225,3 +225,22 @@ def test_the_commands_train_evaluate_and_refuse(tmp_path, capsys):
     assert "--device: the training in" in capsys.readouterr().err
     assert cli.main(["train", "rnn", *run, "--device", "tpu", "--out", str(tmp_path / "other")]) == 2
     assert "expected one of 'cpu', 'reference', 'cuda', got 'tpu'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "make", [lambda p: optim.Adam(p), lambda p: optim.SGD(p, 0.1, momentum=0.9)], ids=["adam", "sgd"]
+)
+@pytest.mark.parametrize(("first", "then"), [("cpu", "cuda"), ("cuda", "cpu")])
+def test_an_optimizer_whose_model_was_moved_says_what_to_do(make, first, then):
+    layer = nn.Linear(2, 1).to(first)
+    optimizer = make(layer.parameters())
+    layer(mediml.ones(1, 2, device=first)).sum().backward()
+    optimizer.step()
+    optimizer.zero_grad()
+    layer.to(then)
+    layer(mediml.ones(1, 2, device=then)).sum().backward()
+    with pytest.raises(ValueError, match=f"on {then}, .* on {first}: the model was moved .* after model.to"):
+        optimizer.step()
+    fresh = make(layer.parameters())
+    fresh.load_state_dict(optimizer.state_dict())
+    fresh.step()
