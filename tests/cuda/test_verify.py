@@ -8,10 +8,10 @@ from mediml import cli
 from mediml.verify import peers, runner
 
 #: At most so many cases at once, so that several processes share the work.
-ONE_TEST = 30
+ONE_TEST = 10
 
 #: In the simulator only every nth case of these families: all take a quarter of an hour, by ``mediml verify``.
-EVERY = {"rnn": 4, "conv_transpose": 3}
+EVERY = {"rnn": 16, "conv_transpose": 6}
 
 
 def parts():
