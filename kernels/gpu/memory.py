@@ -22,7 +22,7 @@ from numba import cuda
 from kernels import memory as host_memory
 from kernels.gpu import streams
 from kernels.gpu.array import DeviceArray
-from kernels.gpu.target import memory_is_host, require
+from kernels.gpu.target import SIMULATED, memory_is_host, require
 
 __all__ = ["Usage", "empty", "empty_cache", "on_device", "readable", "usage", "zeros"]
 
@@ -58,6 +58,8 @@ class _Pool:
                 self.bytes_held += size
             else:
                 self.reuses += 1
+                if memory_is_host() and not SIMULATED:  # nothing will write it, and what reads it must find a number
+                    found.fill(0)
             self.bytes_in_use += size
         block = _Block(found, stream[0])
         weakref.finalize(block, self._give_back, stream, size, found, block.others).atexit = False

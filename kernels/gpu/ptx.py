@@ -5,7 +5,7 @@ finds what the simulator, which is plain Python, cannot: a name that has no CUDA
 unify, a float32 kernel that computes in float64 (on most GPUs 32 to 64 times slower).
 
     with compiling() as compiled:
-        ...any work on the device: kernels are compiled, their results are zeros or what lay in memory...
+        ...any work on the device: kernels are compiled, their results are zeros...
     compiled.failures
 """
 

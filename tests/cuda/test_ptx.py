@@ -10,6 +10,7 @@ import pytest
 from kernels.gpu import arguments, launch, ptx
 from kernels.gpu.matmul_blocked import LARGE, LARGE_DOUBLE, MEDIUM
 from kernels.gpu.memory import empty
+from kernels.gpu.transfer import to_device
 from mediml import cli
 from mediml.verify import runner
 
@@ -118,3 +119,12 @@ def test_blocks_of_many_threads_or_registers_can_be_launched(work, dtype, monkey
     for (name, _, capability), text in compiled.ptx.items():
         found = ptx.resources(text, capability)
         assert found.fits(most[name]) and not found.spilled, (name, most[name], found)
+
+
+def test_what_is_only_compiled_gives_zeros_also_in_memory_that_is_used_again():
+    """What reads a count that no kernel has written must not find what lay there before."""
+    with ptx.compiling(ptx.TARGETS[:1]):
+        for _ in range(3):
+            used = to_device(np.full(64, -1, np.int64))
+            del used
+            assert not empty(64, np.int64).get().any()
