@@ -17,14 +17,9 @@ if TYPE_CHECKING:
     from mediml.device import Device
 
 __all__ = [
-    "arange", "asarray", "contiguous", "copied", "empty", "full", "is_array", "moved", "on_device", "ones", "to_host",
+    "arange", "asarray", "contiguous", "copied", "empty", "full", "moved", "on_device", "ones", "to_host",
     "zeros",
 ]  # fmt: skip
-
-
-def is_array(value: Any) -> bool:
-    """Whether `value` is an array of the host or of the device."""
-    return isinstance(value, Array)
 
 
 def on_device(place: Any) -> bool:

@@ -18,7 +18,7 @@ from kernels.gpu.launch import blocks_for, kernel, strided
 from kernels.gpu.memory import empty, readable
 from kernels.gpu.target import SIMULATED
 
-__all__ = ["mean_all", "sum_all", "sum_axis", "sum_channels", "sum_of"]
+__all__ = ["sum_all", "sum_axis", "sum_channels", "sum_of"]
 
 #: Blocks that keep a GPU busy: an axis is cut into parts until there are as many.
 _BUSY = 4 if SIMULATED else 1024
@@ -37,11 +37,6 @@ def _itself(x):
 def sum_all(x, dtype=None):
     """Sum of all elements, in the dtype of `x` or another one: a DeviceArray of shape (); 0 for no element."""
     return sum_of(_itself, x, dtype=dtype)
-
-
-def mean_all(x, dtype=None):
-    """Mean of all elements: a DeviceArray of shape (); NaN for no element."""
-    return sum_of(_itself, x, dtype=dtype, divisor=x.size)
 
 
 def sum_of(formula, *arrays, parameters=(), dtype=None, divisor=1, result=None):

@@ -42,7 +42,9 @@ def run(arguments: argparse.Namespace) -> int:
     dtypes = arguments.dtype.split(",") if arguments.dtype else tuple(TOLERANCES)
     if arguments.ptx:
         cases = cases_of(arguments.op)
-        return _print_compiled(compile_for_cuda(cases, dtypes, lambda some: tqdm(some, "compile", leave=False)))
+        return _print_compiled(
+            compile_for_cuda(cases, dtypes, lambda some: tqdm(some, "compile", unit="case", leave=False, disable=None))
+        )
     comparison = compare(
         op=arguments.op,
         devices=arguments.device.split(",") if arguments.device else None,
